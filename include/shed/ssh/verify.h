@@ -1,0 +1,25 @@
+// Verifies signatures by host keys: proof that a guest's connection ends at the host it names.
+#pragma once
+
+#include <string_view>
+
+#include "shed/base/result.h"
+#include "shed/ssh/types.h"
+
+namespace shed::ssh {
+
+// OpenSSH takes no smaller one for a host, either.
+inline constexpr int kMinHostRsaBits = 1024;
+
+// Whether the key in `key_blob` made `signature` (a signature blob) over `data`. Ed25519, ECDSA and
+// RSA with SHA-2; of a certificate the certified key counts, and neither its authority nor its dates are
+// looked at. Errc::kRefused: well formed, and not by this key. Errc::kInvalid: malformed, or
+// the algorithm does not fit the key. Errc::kUnsupported: security keys, SHA-1, unknown types.
+// Takes well under a millisecond; may be called from any thread.
+Status verify_signature(std::string_view key_blob, std::string_view signature, std::string_view data);
+
+// The signature of a bind is the one that the server made at key exchange, over the exchange hash of
+// the connection's first key exchange, which is the session id (RFC 4253 section 7.2).
+Status verify_session_bind(const SessionBind& bind);
+
+}  // namespace shed::ssh
