@@ -27,12 +27,15 @@ class Buffer {
   const char* data() const { return bytes_.get(); }
   char* data() { return bytes_.get(); }
   std::string_view view() const { return {bytes_.get(), size_}; }
-  std::string_view view(std::size_t offset, std::size_t length) const { return view().substr(offset, length); }
+  std::string_view view(std::size_t offset, std::size_t length) const {
+    return view().substr(offset, length);
+  }
 
+  // `bytes` must not lie in this buffer.
   void append(std::string_view bytes);
   void push_back(char byte) { append({&byte, 1}); }
 
-  // At least `want` bytes to write into; commit() makes the first `used` of them part of the buffer.
+  // `want` bytes to write into; commit() makes the first `used` of them part of the buffer.
   std::span<char> spare(std::size_t want);
   void commit(std::size_t used) { size_ += used; }
 
@@ -52,6 +55,7 @@ class Buffer {
   std::unique_ptr<char[]> bytes_;
   std::size_t size_ = 0;
   std::size_t capacity_ = 0;  // without the padding
+  std::size_t touched_ = 0;   // bytes that were ever handed out to write: what wipe() overwrites
 };
 
 }  // namespace shed

@@ -31,7 +31,8 @@ class UniqueFd {
 Result<std::string> read_file(const std::string& path, std::size_t limit);
 Result<Secret> read_secret_file(const std::string& path, std::size_t limit);
 
-// Writes a temporary file beside `path` and renames it: readers see the old or the new one.
+// Writes a temporary file beside `path` and renames it: readers see the old or the new one. A link at
+// `path` is replaced, not followed. `mode` holds whatever the umask is.
 Status write_file_atomically(const std::string& path, std::string_view bytes, unsigned mode);
 
 // Creates `path` and its parents with 0700 where they are missing. Errc::kPermission when `path`

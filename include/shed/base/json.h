@@ -32,9 +32,9 @@ class JsonValue {
   bool is_string() const;
   bool is_null() const;
 
-  JsonValue operator[](std::string_view key) const;   // member of an object
-  std::optional<std::string_view> string() const;     // unescaped, UTF-8
-  std::optional<std::int64_t> integer() const;        // only what fits exactly
+  JsonValue operator[](std::string_view key) const;  // member of an object
+  std::optional<std::string_view> string() const;    // unescaped, UTF-8
+  std::optional<std::int64_t> integer() const;       // only what fits exactly
   std::optional<bool> boolean() const;
   // The text, or `otherwise` when absent or of another type.
   std::string_view string_or(std::string_view otherwise) const { return string().value_or(otherwise); }

@@ -1,5 +1,6 @@
 // Lines for a person on stderr: "<applet>: <object>: <cause>". One line a call, control characters
-// from outside made visible, so that nobody can forge a line.
+// from outside made visible, so that nobody can forge a line. A line ends at 4,096 bytes: up to there
+// one write is never mixed with another process's. From one thread only.
 #pragma once
 
 #include <fmt/format.h>
@@ -15,10 +16,12 @@ namespace shed::log {
 
 enum class Level { kDebug, kInfo, kWarning, kError };
 
-// The name in front of each line; kInfo and above are written by default.
+// "<program>: <text>", with "debug: ", "warning: " or "error: " in front of the text for the other
+// levels. kInfo and above are written by default.
 void set_program(std::string_view name);
 void set_level(Level lowest);
-// Where lines go instead of stderr (a log file, a test). An empty function restores stderr.
+// Where lines go instead of stderr (a log file, a test), whole but for the line end. An empty function
+// restores stderr.
 void set_sink(std::function<void(Level, std::string_view line)> sink);
 
 void write(Level level, std::string_view text);
