@@ -15,7 +15,7 @@ inline constexpr int kMinHostRsaBits = 1024;
 // RSA with SHA-2; of a certificate the certified key counts, and neither its authority nor its dates are
 // looked at. Errc::kRefused: well formed, and not by this key. Errc::kInvalid: malformed, or
 // the algorithm does not fit the key. Errc::kUnsupported: security keys, SHA-1, unknown types.
-// Takes well under a millisecond; may be called from any thread.
+// Takes microseconds to milliseconds (the largest RSA keys); may be called from any thread.
 Status verify_signature(std::string_view key_blob, std::string_view signature, std::string_view data);
 
 // The signature of a bind is the one that the server made at key exchange, over the exchange hash of

@@ -40,6 +40,9 @@ class WireReader {
   Status end() const;
 
  private:
+  template <class T>
+  Result<T> number();
+
   std::string_view rest_;
 };
 

@@ -1,0 +1,44 @@
+// The fields of a public key blob, for this room's own use.
+//
+//   ssh-ed25519           string key (32 bytes)
+//   ssh-rsa               mpint e, mpint n
+//   ecdsa-sha2-nistpN     string curve name, string point (uncompressed)
+//   sk-ssh-ed25519        string key, string application
+//   sk-ecdsa-sha2-nistpN  string curve name, string point, string application
+//   ...-cert-v01          string nonce, the fields above, uint64 serial, uint32 kind, string key id,
+//                         string principals, uint64 from, uint64 to, string critical options,
+//                         string extensions, string reserved, string authority's key, string signature
+//
+// each behind the type as a string: RFC 4253 section 6.6, RFC 5656 section 3.1, RFC 8709 section 4 and
+// OpenSSH's PROTOCOL.certkeys and PROTOCOL.u2f.
+#pragma once
+
+#include <cstddef>
+#include <string_view>
+
+#include "shed/base/result.h"
+
+namespace shed::ssh {
+
+// Views into the blob, empty where the type has no such field. `type` is the plain type.
+struct PublicKeyFields {
+  std::string_view type;
+  std::string_view point;  // of ECDSA: 0x04, x, y; of Ed25519: the key
+  std::string_view e;      // magnitudes, without sign bytes
+  std::string_view n;
+};
+
+// Errors as check_key_blob() has them.
+Result<PublicKeyFields> parse_public_key(std::string_view key_blob);
+
+// A NIST curve by its SSH key type; nullptr for other types.
+struct Curve {
+  std::string_view key_type;  // also of the signatures
+  std::string_view ssh_name;  // inside key blobs
+  const char* openssl_name;   // as OpenSSL reports the group of a key
+  std::size_t field_size;     // bytes of a coordinate
+};
+const Curve* curve_of_type(std::string_view plain_type);
+const Curve* curve_of_group(std::string_view openssl_name);
+
+}  // namespace shed::ssh
