@@ -1,0 +1,46 @@
+// Where to listen and where to connect: TCP or unix socket.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "shed/async/stream.h"
+#include "shed/base/result.h"
+
+namespace shed::net {
+
+struct Address {
+  std::string unix_path;  // non-empty for a unix socket; TCP else
+  std::string host;       // literal or name, IPv6 without brackets
+  std::uint16_t port = 0;
+
+  bool is_unix() const { return !unix_path.empty(); }
+  // A unix socket, 127.0.0.0/8, ::1 or "localhost": no other machine is involved.
+  bool is_local() const;
+  // "unix:/path" or "host:port", "[::1]:port": what parse_address() reads.
+  std::string text() const;
+};
+
+// "unix:/path", "127.0.0.1:498", "[::1]:498". Errc::kInvalid, kLimit for a socket path that the
+// system would not take (a path is never cut).
+Result<Address> parse_address(std::string_view text);
+
+struct Url {
+  Address address;
+  std::string path;         // with the query; "/" at least
+  std::string host_header;  // what a client sends as Host
+};
+
+// "http://host[:port]/path", "http+unix:///socket/path:/path" and "unix:///socket/path" (no path of
+// its own). Errc::kUnsupported for https, Errc::kInvalid for the rest.
+Result<Url> parse_url(std::string_view text);
+
+// The most bytes a unix socket path may have: 107 on Linux, 103 on macOS.
+extern const std::size_t kMaxSocketPath;
+
+// Connects. Names are looked up on the thread pool; their addresses are tried in order. A local
+// address that nobody listens on fails at once. Errors name the address.
+async::Task<Result<async::Stream>> connect(async::Loop& loop, Address address, Millis limit);
+
+}  // namespace shed::net

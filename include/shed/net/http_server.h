@@ -1,0 +1,85 @@
+// HTTP/1.1 server (RFC 9112), parsed by llhttp. Small on purpose: what the bus, the credentials
+// endpoint and the signing proxy need.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "shed/async/scope.h"
+#include "shed/async/stream.h"
+#include "shed/base/result.h"
+
+namespace shed::net {
+
+class HttpConnection;
+
+// One request and its answer. Views are valid until the handler returns.
+class HttpExchange {
+ public:
+  std::string_view method() const;
+  std::string_view path() const;   // without the query
+  std::string_view query() const;  // without the question mark
+  // Case-insensitive; empty when absent. The first of several.
+  std::string_view header(std::string_view name) const;
+  // kJsonPadding bytes behind it are readable. Empty when body_too_large().
+  std::string_view body() const;
+  // The body is over the limit and was not read: answer 413; the connection ends after it.
+  bool body_too_large() const;
+
+  // Answers; once. `headers` are further header lines, each ended by CR LF.
+  async::Task<Status> respond(int status, std::string_view content_type, std::string_view body,
+                              std::string_view headers = {});
+  // Answers 200 with a body of unknown length (chunked), whose parts follow with write().
+  async::Task<Status> start_stream(std::string_view content_type);
+  async::Task<Status> write(std::string_view part);
+  // Returns when the peer has closed the connection (or sends something unasked).
+  async::Task<> disconnected();
+
+  bool responded() const { return responded_; }
+
+ private:
+  friend class HttpConnection;
+  explicit HttpExchange(HttpConnection& connection) : connection_(connection) {}
+  HttpConnection& connection_;
+  bool responded_ = false;
+  bool streaming_ = false;
+};
+
+class HttpHandler {
+ public:
+  virtual ~HttpHandler() = default;
+  // Must respond; a request that it leaves unanswered gets a 500.
+  virtual async::Task<> handle(HttpExchange& exchange) = 0;
+};
+
+struct HttpServerOptions {
+  std::size_t max_connections = 1024;  // the next waits in the listen queue
+  std::size_t max_header = 16 * 1024;  // 431 above
+  std::size_t max_body = 1024 * 1024;  // HttpExchange::body_too_large() above
+  Millis request_limit{10'000};        // from the first byte of a request to its last
+  Millis idle_limit{120'000};          // between requests of one connection
+};
+
+class HttpServer {
+ public:
+  // The handler must outlive the server.
+  HttpServer(async::Loop& loop, HttpHandler& handler, HttpServerOptions options = {});
+  // Ends all connections.
+  ~HttpServer();
+
+  // Serves connections of the acceptor until the task is dropped. May run for several acceptors.
+  async::Task<> serve(async::Acceptor& acceptor);
+
+ private:
+  async::Task<> serve_connection(async::Stream stream);
+  HttpHandler& handler_;
+  HttpServerOptions options_;
+  async::Scope connections_;
+};
+
+// True for "localhost", 127.0.0.0/8 and [::1], with or without a port: the only Host a loopback
+// service answers to, because anything else is a web page's trick (DNS rebinding).
+bool is_loopback_host(std::string_view host_header);
+
+}  // namespace shed::net
