@@ -25,7 +25,7 @@ bool has_type(const JsonValue& value, dom::element_type type) {
   return value.exists() && to_element(value).type() == type;
 }
 
-// simdjson refuses the level that reaches its limit.
+// simdjson refuses the level that reaches its limit, and does not count an empty array or object.
 constexpr std::size_t kDepthForParser = kJsonMaxDepth + 1;
 constexpr std::size_t kFirstCapacity = 1024;
 
