@@ -1,0 +1,38 @@
+// What holds the person's keys: an SSH agent or key files. The host's SSH handler talks to this alone.
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "shed/async/task.h"
+#include "shed/base/result.h"
+#include "shed/ssh/types.h"
+
+namespace shed::ssh {
+
+// Any number of operations at a time; none waits for another, apart from a backend's bound on how
+// many are under way. Every operation ends within the backend's time limits. Must outlive its tasks;
+// a dropped task gives back all it held.
+//
+// Errors, whose text names the cause and no key:
+//   kNotFound     no such key
+//   kRefused      the agent said no: a person declined, or a constraint of the key forbids it
+//   kUnavailable  nobody is there to answer, or who was there went away
+//   kTimeout      no answer in time
+//   kProtocol     the agent answered nonsense, or with another algorithm than was asked for
+//   kInvalid, kLimit  the request itself is malformed or over a bound; nobody was asked
+class SshBackend {
+ public:
+  virtual ~SshBackend() = default;
+
+  // The keys, in the order to offer them. `binds`: see SignRequest; a constrained key may be listed only
+  // to those it is meant for.
+  virtual async::Task<Result<std::vector<Identity>>> list(std::vector<SessionBind> binds) = 0;
+
+  virtual async::Task<Result<Signature>> sign(SignRequest request) = 0;
+
+  // "agent-forward" or "local-keys".
+  virtual std::string_view mode() const = 0;
+};
+
+}  // namespace shed::ssh
