@@ -1,0 +1,157 @@
+#include "shed/bus/listener_api.h"
+
+#include <optional>
+
+#include "http_answers.h"
+#include "shed/base/json.h"
+#include "shed/base/log.h"
+
+namespace shed::bus {
+namespace {
+
+constexpr std::string_view kListeners = "/api/plugins/listeners";
+constexpr std::string_view kSheds = "/api/plugins/sheds";
+
+int hex_digit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+// RFC 3986 section 2.1. What is broken stays as it is, and is no valid namespace then.
+std::string percent_decode(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const bool escaped =
+        text[i] == '%' && i + 2 < text.size() && hex_digit(text[i + 1]) >= 0 && hex_digit(text[i + 2]) >= 0;
+    out += escaped ? static_cast<char>(hex_digit(text[i + 1]) * 16 + hex_digit(text[i + 2])) : text[i];
+    if (escaped) i += 2;
+  }
+  return out;
+}
+
+struct Route {
+  std::string ns;
+  std::string_view action;  // "messages" or "respond"
+};
+
+// "/api/plugins/listeners/{namespace}/{action}"
+std::optional<Route> parse_route(std::string_view path) {
+  if (!path.starts_with(kListeners) || !path.substr(kListeners.size()).starts_with('/')) return std::nullopt;
+  path.remove_prefix(kListeners.size() + 1);
+  const auto slash = path.rfind('/');
+  if (slash == path.npos) return std::nullopt;
+  return Route{percent_decode(path.substr(0, slash)), path.substr(slash + 1)};
+}
+
+// Sets a flag and wakes the writer when the listener is gone.
+async::Task<> watch_connection(net::HttpExchange& exchange, async::Event& pending, bool& gone) {
+  co_await exchange.disconnected();
+  gone = true;
+  pending.set();
+}
+
+}  // namespace
+
+async::Task<> ListenerApi::handle(net::HttpExchange& exchange) {
+  if (!net::is_loopback_host(exchange.header("host"))) {
+    co_return co_await answer_error(exchange, 403, "FORBIDDEN_HOST",
+                                    "the Host header is not a loopback name");
+  }
+  const std::string_view path = exchange.path();
+  const bool get = exchange.method() == "GET";
+  if (get && path == kListeners) co_return co_await list_listeners(exchange);
+  if (get && path == kSheds) co_return co_await list_sheds(exchange);
+  auto route = parse_route(path);
+  if (route && get && route->action == "messages") {
+    co_return co_await stream_messages(exchange, std::move(route->ns));
+  }
+  if (route && exchange.method() == "POST" && route->action == "respond") {
+    co_return co_await respond(exchange, std::move(route->ns));
+  }
+  co_await answer_error(exchange, 404, "NOT_FOUND", "no such path");
+}
+
+async::Task<> ListenerApi::list_listeners(net::HttpExchange& exchange) {
+  std::string body;
+  JsonWriter json(body);
+  json.begin_object().key("listeners").begin_array();
+  for (const HostHalf::Subscription* subscription : half_.subscriptions()) {
+    json.begin_object()
+        .field("namespace", subscription->ns())
+        .field("created_at", format_rfc3339(subscription->created_at()))
+        .end_object();
+  }
+  json.end_array().end_object();
+  (void)co_await exchange.respond(200, kJsonType, body);
+}
+
+async::Task<> ListenerApi::list_sheds(net::HttpExchange& exchange) {
+  std::string body;
+  JsonWriter json(body);
+  json.begin_object().key("sheds").begin_array();
+  for (const GuestPort* guest : half_.guests()) {
+    const ShedView shed = guest->shed();
+    json.begin_object()
+        .field("name", shed.name)
+        .field("backend", shed.backend)
+        .field("server", shed.server)
+        .end_object();
+  }
+  json.end_array().end_object();
+  (void)co_await exchange.respond(200, kJsonType, body);
+}
+
+async::Task<> ListenerApi::stream_messages(net::HttpExchange& exchange, std::string ns) {
+  auto subscription = half_.subscribe(ns);
+  if (!subscription) {
+    const Error& error = subscription.error();
+    if (error.code() == Errc::kExists)
+      co_return co_await answer_error(exchange, 409, "NAMESPACE_ALREADY_REGISTERED", error.text());
+    if (error.code() == Errc::kRefused)
+      co_return co_await answer_error(exchange, 403, "NAMESPACE_RESERVED", error.text());
+    if (error.code() == Errc::kLimit)
+      co_return co_await answer_error(exchange, 429, "TOO_MANY_LISTENERS", error.text());
+    co_return co_await answer_error(exchange, 400, "INVALID_NAMESPACE", error.text());
+  }
+  HostHalf::Subscription& queue = **subscription;
+  bool gone = false;
+  async::Scope watcher(loop_);
+  watcher.spawn(watch_connection(exchange, queue.pending(), gone));
+  Status status = co_await exchange.start_stream("text/event-stream");
+  // A comment at once: the listener sees that it is registered.
+  if (status) status = co_await exchange.write(":\n\n");
+  Buffer batch;
+  while (status && !gone) {
+    auto pending = queue.pending().wait_for(kCommentInterval);
+    const bool news = co_await pending;
+    if (gone) break;
+    queue.take(batch);
+    status = co_await exchange.write(news ? batch.view() : ":\n\n");
+  }
+}
+
+async::Task<> ListenerApi::respond(net::HttpExchange& exchange, std::string ns) {
+  if (exchange.body_too_large())
+    co_return co_await answer_error(exchange, 413, "BODY_TOO_LARGE", "the body is too large");
+  const auto envelope = decoder_.decode(exchange.body());
+  if (!envelope) co_return co_await answer_error(exchange, 400, "INVALID_BODY", envelope.error().text());
+  if (!envelope->has_shed) co_return co_await answer_error(exchange, 400, "MISSING_SHED", "no 'shed' object");
+  const Status status = half_.respond(ns, *envelope, exchange.body());
+  if (status) {
+    (void)co_await exchange.respond(204, {}, {});
+    co_return;
+  }
+  log::debug("bus: an answer in {} was dropped: {}", ns, status.error().text());
+  switch (status.error().code()) {
+    case Errc::kNotFound:
+      co_return co_await answer_error(exchange, 404, "SHED_NOT_CONNECTED", status.error().text());
+    case Errc::kRefused:
+      co_return co_await answer_error(exchange, 404, "REQUEST_NOT_FOUND", status.error().text());
+    default:
+      co_return co_await answer_error(exchange, 400, "INVALID_BODY", status.error().text());
+  }
+}
+
+}  // namespace shed::bus

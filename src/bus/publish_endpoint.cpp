@@ -1,0 +1,81 @@
+#include "shed/bus/publish_endpoint.h"
+
+#include "http_answers.h"
+
+namespace shed::bus {
+namespace {
+
+struct Refusal {
+  int status;
+  std::string_view code;
+};
+
+Refusal refusal_for(Errc code) {
+  switch (code) {
+    case Errc::kUnavailable:
+      return {503, "NO_CONNECTION"};
+    case Errc::kClosed:
+      return {503, "CONNECTION_LOST"};
+    case Errc::kTimeout:
+      return {504, "TIMEOUT"};
+    case Errc::kLimit:
+      return {429, "TOO_MANY_REQUESTS"};
+    default:
+      return {400, "INVALID_BODY"};
+  }
+}
+
+}  // namespace
+
+async::Task<> PublishEndpoint::handle(net::HttpExchange& exchange) {
+  if (exchange.path() != "/v1/publish")
+    co_return co_await answer_error(exchange, 404, "NOT_FOUND", "no such path");
+  if (exchange.method() != "POST") {
+    co_return co_await answer_error(exchange, 405, "METHOD_NOT_ALLOWED", "only POST is allowed");
+  }
+  // A web page can make a browser send requests here; it cannot make it name this host.
+  if (!net::is_loopback_host(exchange.header("host"))) {
+    co_return co_await answer_error(exchange, 403, "FORBIDDEN_HOST",
+                                    "the Host header is not a loopback name");
+  }
+  if (exchange.body_too_large()) {
+    co_return co_await answer_error(exchange, 413, "BODY_TOO_LARGE",
+                                    fmt::format("the body is over {} bytes", kMaxPublishBody));
+  }
+  if (stopping_) co_return co_await answer_error(exchange, 503, "SHUTTING_DOWN", "the bus is stopping");
+  co_await publish(exchange);
+}
+
+async::Task<> PublishEndpoint::publish(net::HttpExchange& exchange) {
+  const auto body = decoder_.decode_publish(exchange.body());
+  if (!body) co_return co_await answer_error(exchange, 400, "INVALID_BODY", body.error().text());
+  if (body->ns.empty()) co_return co_await answer_error(exchange, 400, "MISSING_NAMESPACE", "no 'namespace'");
+  if (!is_valid_namespace(body->ns) || is_reserved_namespace(body->ns)) {
+    co_return co_await answer_error(exchange, 400, "INVALID_NAMESPACE", "not a namespace to publish in");
+  }
+  if (body->type == "event") {
+    const Status sent = half_.publish_event(body->ns, body->payload);
+    if (sent) {
+      (void)co_await exchange.respond(202, {}, {});
+    } else {
+      const Refusal refusal = refusal_for(sent.error().code());
+      co_await answer_error(exchange, refusal.status, refusal.code, sent.error().text());
+    }
+    co_return;
+  }
+  if (body->type != "request") {
+    co_return co_await answer_error(exchange, 400, "INVALID_TYPE", "'type' is neither request nor event");
+  }
+  // Other requests use the decoder while this one waits: the namespace must not be a view into it.
+  std::array<char, kMaxNamespace> ns;
+  const std::string_view kept(ns.data(), body->ns.copy(ns.data(), ns.size()));
+  const auto reply = co_await half_.request(kept, body->payload, kAnswerLimit);
+  if (reply) {
+    (void)co_await exchange.respond(200, kJsonType, reply->text());
+    co_return;
+  }
+  const Refusal refusal = refusal_for(reply.error().code());
+  co_await answer_error(exchange, refusal.status, refusal.code, reply.error().text());
+}
+
+}  // namespace shed::bus
