@@ -4,7 +4,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 
 #include "shed/base/base64.h"
@@ -14,8 +13,6 @@
 namespace shed::ssh {
 namespace {
 
-// As ssh tries them; DSA is not among what this program signs with.
-constexpr std::array<const char*, 3> kFileNames = {"id_ed25519", "id_ecdsa", "id_rsa"};
 constexpr std::size_t kMaxPublicFile = 16 * 1024;
 constexpr mode_t kOthers = 077;
 
@@ -91,7 +88,7 @@ std::expected<PrivateKey, std::string> load(int fd, const std::string& path, con
 
 KeyFiles load_key_files(const std::string& directory) {
   KeyFiles files;
-  for (const char* name : kFileNames) {
+  for (const char* name : kKeyFileNames) {
     const std::string path = directory + "/" + name;
     // Non-blocking: a FIFO in the place of a key must not hang us.
     const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));

@@ -3,10 +3,13 @@
 
 #include <cstddef>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "shed/async/event.h"
 #include "shed/async/loop.h"
 #include "shed/async/stream.h"
+#include "shed/base/log.h"
 #include "shed/ssh/backend.h"
 
 namespace shed::ssh {
@@ -54,11 +57,13 @@ class AgentBackend : public SshBackend {
   class Turn;
   struct Session;
   async::Task<Result<Session>> open(std::vector<SessionBind> binds);
-  async::Task<Result<std::vector<Identity>>> list_within_limit(std::vector<SessionBind> binds);
-  async::Task<Result<Signature>> explain_refusal(Session& session, const std::string& key_blob);
+  async::Task<Result<std::vector<Identity>>> open_and_list(std::vector<SessionBind> binds);
+  async::Task<Result<Signature>> open_and_sign(SignRequest request);
+  async::Task<Error> explain_refusal(Session& session, const std::string& key_blob);
 
   async::Loop& loop_;
   AgentOptions options_;
+  log::Limiter limiter_;
   std::size_t under_way_ = 0;
   async::Event turn_over_;
 };

@@ -20,7 +20,10 @@ namespace shed::ssh {
 //   kUnavailable  nobody is there to answer, or who was there went away
 //   kTimeout      no answer in time
 //   kProtocol     the agent answered nonsense, or with another algorithm than was asked for
-//   kInvalid, kLimit  the request itself is malformed or over a bound; nobody was asked
+//   kPermission   the agent's socket may not be used by us
+//   kInvalid, kLimit, kUnsupported  the request itself is malformed, over a bound, or for a type of key
+//                 that is not known here; nobody was asked
+//   kInternal     a library failed in a way it should not
 class SshBackend {
  public:
   virtual ~SshBackend() = default;

@@ -1,6 +1,7 @@
 // The keys that a person has in files, for when no agent answers.
 #pragma once
 
+#include <array>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -9,13 +10,16 @@
 
 namespace shed::ssh {
 
+// As ssh tries them; DSA is not among what this program signs with.
+inline constexpr std::array<const char*, 3> kKeyFileNames = {"id_ed25519", "id_ecdsa", "id_rsa"};
+
 struct KeyFiles {
   std::vector<PrivateKey> keys;
   // One text for each file that is there and was skipped: "<path>: <cause>; <remedy>".
   std::vector<std::string> warnings;
 };
 
-// Reads id_ed25519, id_ecdsa and id_rsa, in this order, from `directory` (normally ~/.ssh, expanded
+// Reads kKeyFileNames, in this order, from `directory` (normally ~/.ssh, expanded
 // by the caller). A file that is not there is not mentioned. Skipped with a warning: a file that
 // belongs to another user, that group or others may read or write, that is no regular file, or that
 // PrivateKey::parse refuses. Symbolic links are followed; what counts is the file at their end.

@@ -12,7 +12,7 @@
 namespace shed::ssh {
 
 // Keys are read at construction, and again before an operation when one of the files changed (came,
-// went, other size, owner, mode or time): a person who adds a key or takes one away expects that to
+// went, has another size, owner, mode or time): a person who adds a key or takes one away expects that to
 // count at once. What is skipped is one warning line, again only when its text changes.
 //
 // Binds are ignored: keys in files have no destination constraints.
@@ -30,7 +30,7 @@ class LocalKeysBackend : public SshBackend {
   // Shared with the worker threads that sign with them.
   using Keys = std::shared_ptr<const std::vector<PrivateKey>>;
 
-  async::Task<Keys> current_keys();
+  async::Task<Result<Keys>> current_keys();
   void adopt(KeyFiles files);
 
   async::Loop& loop_;
