@@ -1,0 +1,144 @@
+// Texts for the person: the file to start from, and what is in force.
+#include <fmt/format.h>
+
+#include "shed/broker/host_config.h"
+
+namespace shed::broker {
+
+namespace {
+
+// "# " is prose, "#key" a setting to switch on.
+constexpr std::string_view kStarter = R"(# What this machine's host agent hands out, and who decides.
+# Remove the # in front of a setting to switch it on; then check the file:
+#   shed-ext host --check --shed NAME
+
+# Where the bus is: http://, https:// or unix:///path/to/bus.sock
+server: http://localhost:8080
+# For a server that wants a token, and for one with a certificate of its own (https only).
+#token_file: ~/.config/shed/token
+#tls_cert_fingerprint: sha256:<64 hex digits>
+
+# How long a question waits for a person before it counts as denied.
+approval_timeout: 25s
+
+# Policies: deny-all      nothing, the default
+#           approve-all   everything, without asking; every use is in the audit log
+#           shed-desktop  ask whoever is connected to the approval channel, else deny
+# and for ssh also biometrics and biometrics-or-password, with a scope (per-request, per-session,
+# per-shed) and a time: { policy: biometrics, scope: per-session, session_ttl: 4h }
+
+ssh:
+  # "" takes the agent at SSH_AUTH_SOCK if it answers, else the keys in ~/.ssh;
+  # agent-forward and local-keys take the one or the other.
+  mode: ""
+  approval: { policy: approve-all }
+
+aws:
+  approval: { policy: deny-all }
+  source_profile: default
+  # assume-role gives the guest a session of the role, passthrough the session of the profile itself.
+  mode: assume-role
+  #default_role: arn:aws:iam::123456789012:role/development
+  session_duration: 1h
+  cache_refresh_before: 5m
+  # For one guest (shed); for one server, and one guest on it. The most specific setting wins.
+  #sheds: { my-service: { role: "arn:aws:iam::123456789012:role/my-service" } }
+  #servers: { mini2: { mode: assume-role, sheds: { web: { mode: passthrough, session_duration: 30m } } } }
+
+docker:
+  approval: { policy: deny-all }
+  # Only logins for these registries are handed out; Docker Hub is index.docker.io.
+  registries: [ghcr.io, index.docker.io]
+  allow_all: false
+  #config_path: ~/.docker/config.json
+  # A list replaces the one above it; allow_all counts where it is written.
+  #servers: { mini2: { registries: [], sheds: { web: { registries: [ghcr.io] } } } }
+
+# Serve the servers that the shed command knows, instead of the one above: all, or a list of names.
+# A change is noticed by fsnotify or poll; off reads them once.
+#discovery: { servers: all, source: ~/.shed/config.yaml, watch: fsnotify, poll_interval: 10s, debounce: 500ms }
+
+# One line for each operation. What cannot be written here is not done.
+logging:
+  enabled: true
+  path: ~/.local/share/shed/extensions-audit.log
+)";
+
+void line(std::string& out, std::string_view name, std::string_view value) {
+  fmt::format_to(std::back_inserter(out), "{:<20}{}\n", name, value);
+}
+
+std::string policy_text(const HostConfig& config, Namespace ns) {
+  const Approval& approval = config.approval(ns);
+  if (approval.omitted) {
+    return fmt::format(
+        "omitted, so deny-all: add \"{0}: {{ approval: {{ policy: approve-all }} }}\" to allow it",
+        section_name(ns));
+  }
+  if (approval.policy == Policy::kBiometrics || approval.policy == Policy::kBiometricsOrPassword) {
+    return fmt::format("{}, {}, a yes counts for {}", policy_name(approval.policy),
+                       scope_name(approval.scope), format_duration(approval.session_ttl));
+  }
+  if (approval.policy == Policy::kShedDesktop) {
+    return fmt::format("shed-desktop, {} to answer", format_duration(config.approval_timeout));
+  }
+  return std::string(policy_name(approval.policy));
+}
+
+std::string bus_text(const HostConfig& config) {
+  if (config.discovery) return fmt::format("servers from {}", config.discovery->source);
+  return config.server_url;
+}
+
+void describe_aws(std::string& out, const HostConfig& config, std::string_view server,
+                  std::string_view shed) {
+  const ResolvedAws aws = config.aws_for(server, shed);
+  line(out, "  mode", aws_mode_name(aws.mode));
+  line(out, "  profile", config.aws.source_profile);
+  if (aws.mode == AwsMode::kPassthrough) {
+    line(out, "  role", "not used by passthrough");
+    return;
+  }
+  line(out, "  role", aws.role.empty() ? "none, so no credentials: set aws.default_role" : aws.role);
+  line(out, "  session",
+       fmt::format("{}, renewed {} before its end", format_duration(aws.session_duration),
+                   format_duration(config.aws.cache_refresh_before)));
+}
+
+void describe_docker(std::string& out, const HostConfig& config, std::string_view server,
+                     std::string_view shed) {
+  const ResolvedDocker docker = config.docker_for(server, shed);
+  if (docker.allow_all) {
+    line(out, "  registries", "all");
+  } else if (docker.registries.empty()) {
+    line(out, "  registries", "none: list them in docker.registries");
+  } else {
+    line(out, "  registries", fmt::format("{}", fmt::join(docker.registries, ", ")));
+  }
+  const std::string& path = config.docker.config_path;
+  line(out, "  logins from", path.empty() ? "$DOCKER_CONFIG/config.json, else ~/.docker/config.json" : path);
+}
+
+}  // namespace
+
+std::string_view starter_config() { return kStarter; }
+
+std::string describe_for_shed(const HostConfig& config, std::string_view server, std::string_view shed) {
+  std::string out;
+  line(out, "configuration", config.file.empty() ? "built in" : config.file);
+  line(out, "bus", bus_text(config));
+  line(out, "guest", server.empty() ? std::string(shed) : fmt::format("{} on {}", shed, server));
+  line(out, namespace_name(Namespace::kSsh), policy_text(config, Namespace::kSsh));
+  line(out, "  mode",
+       config.ssh_mode == SshMode::kAuto ? "auto: the agent at SSH_AUTH_SOCK, else the keys in ~/.ssh"
+                                         : ssh_mode_name(config.ssh_mode));
+  line(out, namespace_name(Namespace::kAws), policy_text(config, Namespace::kAws));
+  describe_aws(out, config, server, shed);
+  line(out, namespace_name(Namespace::kDocker), policy_text(config, Namespace::kDocker));
+  describe_docker(out, config, server, shed);
+  line(out, "audit log",
+       config.logging_enabled ? std::string_view(config.logging_path) : "off (logging.enabled: false)");
+  return out;
+}
+
+}  // namespace shed::broker
