@@ -1,0 +1,67 @@
+// The host agent: listeners on the bus, handlers behind them, and the status socket.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "shed/async/scope.h"
+#include "shed/broker/approval.h"
+#include "shed/broker/audit_log.h"
+#include "shed/broker/host_config.h"
+#include "shed/broker/ssh_handler.h"
+#include "shed/broker/status_socket.h"
+#include "shed/bus/listener_client.h"
+#include "shed/ssh/backend.h"
+
+namespace shed::broker {
+
+struct HostServer {
+  std::string name;  // for the audit log and the status; empty where there is one only
+  net::Url url;
+  std::string token;
+};
+
+struct HostAgentOptions {
+  std::vector<HostServer> servers;
+  std::string agent_socket;   // the person's SSH agent; empty: none
+  std::string key_directory;  // ~/.ssh, expanded
+  std::string status_socket;  // empty: none
+};
+
+class HostAgent {
+ public:
+  // Looks for the SSH agent, says what is worth knowing (an omitted policy, a log that is switched
+  // off or cannot be written), and opens the status socket. Errc::kInvalid and what
+  // net::Listener::open() says.
+  static async::Task<Result<std::unique_ptr<HostAgent>>> start(async::Loop& loop, HostConfig config,
+                                                               HostAgentOptions options);
+  HostAgent(async::Loop& loop, HostConfig config, HostAgentOptions options,
+            std::unique_ptr<ssh::SshBackend> backend);
+  HostAgent(const HostAgent&) = delete;
+  HostAgent& operator=(const HostAgent&) = delete;
+
+  // Serves until the task is dropped.
+  async::Task<> run();
+  StatusDocument status() const;
+
+ private:
+  Status open_status_socket();
+
+  async::Loop& loop_;
+  HostConfig config_;
+  HostAgentOptions options_;
+  WallTime started_at_;
+  std::unique_ptr<ssh::SshBackend> backend_;
+  AuditLog audit_;
+  PolicyGate gate_;
+  std::vector<std::unique_ptr<SshHandler>> handlers_;
+  std::vector<std::pair<const HostServer*, std::unique_ptr<bus::ListenerClient>>> listeners_;
+  std::unique_ptr<StatusSocket> status_socket_;
+  async::Scope tasks_;
+};
+
+// The servers that a configuration names.
+Result<std::vector<HostServer>> servers_of(const HostConfig& config);
+
+}  // namespace shed::broker

@@ -1,0 +1,115 @@
+#include "shed/broker/host_agent.h"
+
+#include "shed/base/log.h"
+#include "shed/ssh/choose_backend.h"
+
+namespace shed::broker {
+namespace {
+
+ssh::BackendMode backend_mode(SshMode mode) {
+  switch (mode) {
+    case SshMode::kAuto:
+      return ssh::BackendMode::kAuto;
+    case SshMode::kAgentForward:
+      return ssh::BackendMode::kAgentForward;
+    case SshMode::kLocalKeys:
+      return ssh::BackendMode::kLocalKeys;
+  }
+  return ssh::BackendMode::kAuto;
+}
+
+void say_what_is_worth_knowing(const HostConfig& config, AuditLog& audit) {
+  for (const ConfigProblem& notice : config.notices) log::warning("{}", notice.format());
+  if (!audit.enabled()) {
+    log::warning("logging.enabled is false: no audit log is kept");
+  } else if (const Status status = audit.check(); !status) {
+    log::error("audit log: {}; every request is refused until it can be written", status.error().text());
+  }
+}
+
+}  // namespace
+
+Result<std::vector<HostServer>> servers_of(const HostConfig& config) {
+  auto url = net::parse_url(config.server_url);
+  if (!url) return propagate(url, "server");
+  HostServer server{"", std::move(*url), ""};
+  if (!config.token_file.empty()) {
+    auto token = read_file(config.token_file, 4096);
+    if (!token) return propagate(token, config.token_file);
+    server.token = token->substr(0, token->find_first_of("\r\n"));
+  }
+  std::vector<HostServer> servers;
+  servers.push_back(std::move(server));
+  return servers;
+}
+
+async::Task<Result<std::unique_ptr<HostAgent>>> HostAgent::start(async::Loop& loop, HostConfig config,
+                                                                 HostAgentOptions options) {
+  ssh::BackendOptions wanted;
+  wanted.mode = backend_mode(config.ssh_mode);
+  wanted.agent.socket_path = options.agent_socket;
+  wanted.agent.touch_limit = config.approval_timeout;
+  wanted.key_directory = options.key_directory;
+  auto backend = co_await ssh::choose_backend(loop, wanted);
+  if (!backend) co_return propagate(backend, "ssh");
+  auto agent = std::make_unique<HostAgent>(loop, std::move(config), std::move(options), std::move(*backend));
+  say_what_is_worth_knowing(agent->config_, agent->audit_);
+  if (const Status opened = agent->open_status_socket(); !opened) co_return propagate(opened);
+  co_return agent;
+}
+
+HostAgent::HostAgent(async::Loop& loop, HostConfig config, HostAgentOptions options,
+                     std::unique_ptr<ssh::SshBackend> backend)
+    : loop_(loop),
+      config_(std::move(config)),
+      options_(std::move(options)),
+      started_at_(loop.clock().wall()),
+      backend_(std::move(backend)),
+      audit_(config_.logging_enabled ? config_.logging_path : ""),
+      gate_(config_.ssh_approval, config_.aws.approval, config_.docker.approval),
+      tasks_(loop) {
+  for (const HostServer& server : options_.servers) {
+    handlers_.push_back(std::make_unique<SshHandler>(
+        loop.clock(), *backend_, gate_, audit_, SshHandlerOptions{server.name, config_.approval_timeout}));
+    listeners_.emplace_back(&server, std::make_unique<bus::ListenerClient>(
+                                         loop, bus::ListenerOptions{server.url, server.name, server.token},
+                                         std::string(namespace_name(Namespace::kSsh)), *handlers_.back()));
+  }
+}
+
+Status HostAgent::open_status_socket() {
+  if (options_.status_socket.empty()) return {};
+  auto socket = StatusSocket::open(loop_, options_.status_socket, [this] { return status(); });
+  if (!socket) return propagate(socket, "status socket");
+  status_socket_ = std::move(*socket);
+  return {};
+}
+
+async::Task<> HostAgent::run() {
+  for (const auto& [server, listener] : listeners_) tasks_.spawn(listener->run());
+  if (status_socket_) tasks_.spawn(status_socket_->run());
+  co_await tasks_.join();
+}
+
+StatusDocument HostAgent::status() const {
+  StatusDocument document;
+  document.started_at = started_at_;
+  document.config_path = config_.file;
+  for (const Namespace ns : kNamespaces) {
+    document.policies.emplace_back(namespace_name(ns), policy_name(config_.approval(ns).policy));
+  }
+  for (const std::string_view ns : config_.gate_namespaces()) document.gate_namespaces.emplace_back(ns);
+  for (const HostServer& server : options_.servers) {
+    StatusDocument::Server entry{server.name, server.url.address.text(), {}};
+    for (const auto& [owner, listener] : listeners_) {
+      if (owner != &server) continue;
+      const bus::ListenerState& state = listener->state();
+      entry.listeners.push_back(
+          {listener->ns(), std::string(to_text(state.kind)), state.last_error, state.since});
+    }
+    document.servers.push_back(std::move(entry));
+  }
+  return document;
+}
+
+}  // namespace shed::broker
