@@ -13,7 +13,7 @@
 namespace shed::ssh {
 namespace {
 
-constexpr std::size_t kMaxPublicFile = 16 * 1024;
+constexpr std::size_t kMaxPublicFile = std::size_t{16} * 1024;
 constexpr mode_t kOthers = 077;
 
 std::unexpected<std::string> skipped(const std::string& path, std::string_view cause) {

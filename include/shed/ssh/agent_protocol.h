@@ -43,7 +43,7 @@ inline constexpr std::uint8_t SSH_AGENT_EXTENSION_FAILURE = 28;
 inline constexpr std::uint8_t SSH_AGENT_EXTENSION_RESPONSE = 29;
 
 // OpenSSH's bounds for what it takes from an agent.
-inline constexpr std::size_t kMaxAgentMessage = 256 * 1024;
+inline constexpr std::size_t kMaxAgentMessage = std::size_t{256} * 1024;
 inline constexpr std::size_t kMaxIdentities = 2048;
 // OpenSSH's agent remembers as many for a connection.
 inline constexpr std::size_t kMaxSessionBinds = 16;

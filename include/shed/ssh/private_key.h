@@ -18,7 +18,7 @@
 namespace shed::ssh {
 
 // The largest honest file, RSA with 16384 bits, has 13 KiB.
-inline constexpr std::size_t kMaxKeyFile = 64 * 1024;
+inline constexpr std::size_t kMaxKeyFile = std::size_t{64} * 1024;
 inline constexpr int kMinRsaBits = 2048;
 inline constexpr int kMaxRsaBits = 16384;
 

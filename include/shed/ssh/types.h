@@ -15,8 +15,8 @@ namespace shed::ssh {
 // Limits of single values; what is longer is Errc::kLimit. The largest honest values are an RSA key
 // of 16384 bits (2 KiB), its signature (2 KiB) and its certificate signed by another such key (7 KiB,
 // with room for principals).
-inline constexpr std::size_t kMaxKeyBlob = 16 * 1024;
-inline constexpr std::size_t kMaxSignatureBlob = 8 * 1024;
+inline constexpr std::size_t kMaxKeyBlob = std::size_t{16} * 1024;
+inline constexpr std::size_t kMaxSignatureBlob = std::size_t{8} * 1024;
 // As OpenSSH's agent bounds it; the exchange hash is 20 to 64 bytes.
 inline constexpr std::size_t kMaxSessionId = 128;
 
