@@ -87,6 +87,12 @@ void set_program(std::string_view name) { settings().program = name; }
 void set_level(Level lowest) { settings().lowest = lowest; }
 void set_sink(std::function<void(Level, std::string_view line)> sink) { settings().sink = std::move(sink); }
 
+std::string printable(std::string_view text) {
+  std::string line;
+  append_visible(line, text);
+  return line;
+}
+
 void write(Level level, std::string_view text) {
   if (level < settings().lowest) return;
   std::string line;

@@ -91,6 +91,17 @@ async::Task<> HostAgent::run() {
   co_await tasks_.join();
 }
 
+async::Task<bool> HostAgent::connected(Millis limit) {
+  const SteadyTime start = loop_.clock().now();
+  for (const auto& [server, listener] : listeners_) {
+    const auto passed = std::chrono::duration_cast<Millis>(loop_.clock().now() - start);
+    auto wait = listener->connected().wait_for(limit - passed);
+    const bool there = co_await wait;
+    if (!there) co_return false;
+  }
+  co_return true;
+}
+
 StatusDocument HostAgent::status() const {
   StatusDocument document;
   document.started_at = started_at_;

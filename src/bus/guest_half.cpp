@@ -50,7 +50,7 @@ async::Task<Result<GuestHalf::Reply>> GuestHalf::request(std::string_view ns, st
   slot->id = make_uuid7(loop_.clock().wall());
   slot->ns = ns;
   slot->waiting = true;
-  const Status sent = uplink_->send(envelope_for(slot->id, EnvelopeType::kRequest, ns, payload));
+  const Status sent = send(slot->id, EnvelopeType::kRequest, ns, payload);
   if (!sent) co_return propagate(sent);
   auto done = slot->done.wait_for(limit);
   const bool in_time = co_await done;
@@ -65,19 +65,18 @@ async::Task<Result<GuestHalf::Reply>> GuestHalf::request(std::string_view ns, st
 Status GuestHalf::publish_event(std::string_view ns, std::string_view payload) {
   if (uplink_ == nullptr) return fail(Errc::kUnavailable, "the host is not connected");
   const Uuid id = make_uuid7(loop_.clock().wall());
-  return uplink_->send(envelope_for(id, EnvelopeType::kEvent, ns, payload));
+  return send(id, EnvelopeType::kEvent, ns, payload);
 }
 
-Envelope GuestHalf::envelope_for(const Uuid& id, EnvelopeType type, std::string_view ns,
-                                 std::string_view payload) {
+Status GuestHalf::send(const Uuid& id, EnvelopeType type, std::string_view ns, std::string_view payload) {
+  const TimestampText now(loop_.clock().wall());
   Envelope envelope;
   envelope.id = id.view();
   envelope.ns = ns;
   envelope.type = type;
-  timestamp_ = format_rfc3339_millis(loop_.clock().wall());
-  envelope.timestamp = timestamp_;
+  envelope.timestamp = now.view();
   envelope.payload = payload;
-  return envelope;
+  return uplink_->send(envelope);
 }
 
 bool GuestHalf::deliver(const Envelope& response, std::string_view text) {

@@ -32,7 +32,7 @@ std::string percent_decode(std::string_view text) {
 }
 
 struct Route {
-  std::string ns;
+  std::string_view ns;      // as in the path, percent-encoded
   std::string_view action;  // "messages" or "respond"
 };
 
@@ -42,7 +42,7 @@ std::optional<Route> parse_route(std::string_view path) {
   path.remove_prefix(kListeners.size() + 1);
   const auto slash = path.rfind('/');
   if (slash == path.npos) return std::nullopt;
-  return Route{percent_decode(path.substr(0, slash)), path.substr(slash + 1)};
+  return Route{path.substr(0, slash), path.substr(slash + 1)};
 }
 
 // Sets a flag and wakes the writer when the listener is gone.
@@ -63,13 +63,14 @@ async::Task<> ListenerApi::handle(net::HttpExchange& exchange) {
   const bool get = exchange.method() == "GET";
   if (get && path == kListeners) co_return co_await list_listeners(exchange);
   if (get && path == kSheds) co_return co_await list_sheds(exchange);
-  auto route = parse_route(path);
-  if (route && get && route->action == "messages") {
-    co_return co_await stream_messages(exchange, std::move(route->ns));
-  }
-  if (route && exchange.method() == "POST" && route->action == "respond") {
-    co_return co_await respond(exchange, std::move(route->ns));
-  }
+  const auto route = parse_route(path);
+  if (!route) co_return co_await answer_error(exchange, 404, "NOT_FOUND", "no such path");
+  std::string decoded;
+  const bool encoded = route->ns.find('%') != route->ns.npos;
+  if (encoded) decoded = percent_decode(route->ns);
+  const std::string_view ns = encoded ? decoded : route->ns;
+  if (get && route->action == "messages") co_return co_await stream_messages(exchange, ns);
+  if (exchange.method() == "POST" && route->action == "respond") co_return co_await respond(exchange, ns);
   co_await answer_error(exchange, 404, "NOT_FOUND", "no such path");
 }
 
@@ -103,7 +104,7 @@ async::Task<> ListenerApi::list_sheds(net::HttpExchange& exchange) {
   (void)co_await exchange.respond(200, kJsonType, body);
 }
 
-async::Task<> ListenerApi::stream_messages(net::HttpExchange& exchange, std::string ns) {
+async::Task<> ListenerApi::stream_messages(net::HttpExchange& exchange, std::string_view ns) {
   auto subscription = half_.subscribe(ns);
   if (!subscription) {
     const Error& error = subscription.error();
@@ -132,7 +133,7 @@ async::Task<> ListenerApi::stream_messages(net::HttpExchange& exchange, std::str
   }
 }
 
-async::Task<> ListenerApi::respond(net::HttpExchange& exchange, std::string ns) {
+async::Task<> ListenerApi::respond(net::HttpExchange& exchange, std::string_view ns) {
   if (exchange.body_too_large())
     co_return co_await answer_error(exchange, 413, "BODY_TOO_LARGE", "the body is too large");
   const auto envelope = decoder_.decode(exchange.body());

@@ -46,6 +46,7 @@ ListenerClient::ListenerClient(async::Loop& loop, ListenerOptions options, std::
       ns_(std::move(ns)),
       handler_(handler),
       client_(loop, options_.server, {.max_connections = kMaxInFlight}),
+      connected_(loop),
       requests_(loop) {
   if (!options_.token.empty()) authorization_ = fmt::format("authorization: Bearer {}\r\n", options_.token);
   state_.since = loop.clock().wall();
@@ -61,6 +62,7 @@ void ListenerClient::become(ListenerState::Kind kind, std::string error) {
   }
   if (state_.kind != kind) state_.since = loop_.clock().wall();
   state_.kind = kind;
+  kind == ListenerState::Kind::kConnected ? connected_.set() : connected_.reset();
   state_.last_error = std::move(error);
 }
 

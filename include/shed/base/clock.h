@@ -1,6 +1,7 @@
 // The clock is passed in, so that tests can turn it.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <string>
 #include <string_view>
@@ -25,6 +26,16 @@ const Clock& system_clock();
 // RFC 3339 in UTC. Whole seconds ("2026-03-31T15:04:05Z"), or with milliseconds.
 std::string format_rfc3339(WallTime time);
 std::string format_rfc3339_millis(WallTime time);
+// The latter without an allocation, for what is written per message.
+class TimestampText {
+ public:
+  explicit TimestampText(WallTime time);
+  std::string_view view() const { return {text_.data(), length_}; }
+
+ private:
+  std::array<char, 32> text_;
+  std::size_t length_;
+};
 // RFC 3339 with any offset and fraction. Errc::kInvalid for what the calendar does not have.
 Result<WallTime> parse_rfc3339(std::string_view text);
 

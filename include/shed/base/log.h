@@ -26,6 +26,10 @@ void set_sink(std::function<void(Level, std::string_view line)> sink);
 
 void write(Level level, std::string_view text);
 
+// The text with control characters and what is not UTF-8 made visible, cut at 4,096 bytes: for text
+// from outside that goes to a terminal by another way than write().
+std::string printable(std::string_view text);
+
 template <class... Args>
 void debug(fmt::format_string<Args...> format, Args&&... args) {
   write(Level::kDebug, fmt::format(format, std::forward<Args>(args)...));

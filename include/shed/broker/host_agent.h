@@ -43,6 +43,8 @@ class HostAgent {
 
   // Serves until the task is dropped.
   async::Task<> run();
+  // Waits until every listener is on its bus; false when that takes longer.
+  async::Task<bool> connected(Millis limit);
   StatusDocument status() const;
 
  private:

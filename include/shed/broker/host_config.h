@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "shed/base/clock.h"
+#include "shed/base/result.h"
 #include "shed/broker/config_problem.h"
 #include "shed/broker/policy.h"
 #include "shed/broker/server_directory.h"
@@ -133,6 +134,8 @@ std::string default_host_config_path();
 
 // What `shed-ext host --init` writes: every key, commented; valid as it is.
 std::string_view starter_config();
+// Writes it (0600, its directory made when missing), never over a file that is there: Errc::kExists.
+Status write_starter_config(const std::string& path);
 
 // What `shed-ext host --check --shed NAME` prints: what is in force for one guest, in aligned lines.
 std::string describe_for_shed(const HostConfig& config, std::string_view server, std::string_view shed);

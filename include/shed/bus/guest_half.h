@@ -57,13 +57,12 @@ class GuestHalf {
   Slot* take_slot();
   void free_slot(Slot& slot);
   Slot* find(std::string_view id);
-  Envelope envelope_for(const Uuid& id, EnvelopeType type, std::string_view ns, std::string_view payload);
+  Status send(const Uuid& id, EnvelopeType type, std::string_view ns, std::string_view payload);
 
   async::Loop& loop_;
   Uplink* uplink_ = nullptr;
   std::vector<std::unique_ptr<Slot>> slots_;  // grows to what was needed at once
   std::vector<Slot*> free_;
-  std::string timestamp_;
 };
 
 struct GuestHalf::Slot {

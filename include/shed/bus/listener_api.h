@@ -17,8 +17,8 @@ class ListenerApi : public net::HttpHandler {
  private:
   async::Task<> list_listeners(net::HttpExchange& exchange);
   async::Task<> list_sheds(net::HttpExchange& exchange);
-  async::Task<> stream_messages(net::HttpExchange& exchange, std::string ns);
-  async::Task<> respond(net::HttpExchange& exchange, std::string ns);
+  async::Task<> stream_messages(net::HttpExchange& exchange, std::string_view ns);
+  async::Task<> respond(net::HttpExchange& exchange, std::string_view ns);
 
   async::Loop& loop_;
   HostHalf& half_;

@@ -59,6 +59,8 @@ class ListenerClient {
 
   const std::string& ns() const { return ns_; }
   const ListenerState& state() const { return state_; }
+  // Set while the listener is on the bus.
+  async::Event& connected() { return connected_; }
 
  private:
   async::Task<Status> listen();
@@ -76,6 +78,7 @@ class ListenerClient {
   net::HttpClient client_;
   EnvelopeDecoder decoder_;
   ListenerState state_;
+  async::Event connected_;
   std::string authorization_;
   async::Scope requests_;
 };

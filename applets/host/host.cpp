@@ -1,0 +1,119 @@
+// The host agent, its starter configuration and its check.
+#include <sys/stat.h>
+
+#include <cstdio>
+
+#include "applet.h"
+#include "command_line.h"
+#include "service.h"
+#include "shed/base/file.h"
+#include "shed/base/log.h"
+#include "shed/base/log_file.h"
+#include "shed/broker/host_agent.h"
+#include "shed/broker/status_report.h"
+
+namespace shed::applets {
+namespace {
+
+struct Options {
+  std::string config;
+  std::string log_file;
+  std::string init;
+  bool check = false;
+  std::string shed, server;
+  bool json = false;
+};
+
+int print_problems(const broker::ConfigProblems& problems) {
+  for (const broker::ConfigProblem& problem : problems) fmt::print(stderr, "{}\n", problem.format());
+  return 1;
+}
+
+std::string config_path(const Options& options) {
+  return options.config.empty() ? broker::default_host_config_path() : expand_home(options.config);
+}
+
+int write_starter(const Options& options) {
+  const std::string path = expand_home(options.init);
+  const Status status = broker::write_starter_config(path);
+  if (!status) return fail_with(status.error());
+  fmt::print("{} is written; check it with: shed-ext host --check --config {}\n", path, path);
+  return 0;
+}
+
+int check(const Options& options) {
+  const auto config = broker::load_host_config(config_path(options));
+  if (!config) return print_problems(config.error());
+  for (const auto& notice : config->notices) fmt::print(stderr, "{}\n", notice.format());
+  std::fputs(broker::describe_for_shed(*config, options.server, options.shed).c_str(), stdout);
+  return 0;
+}
+
+int print_status(const Options& options) {
+  async::Loop loop;
+  auto report = loop.block_on(broker::read_status(loop, broker::default_status_socket()));
+  if (!report) return fail_with(report.error());
+  std::fputs(options.json ? report->c_str() : broker::describe_status(*report).c_str(), stdout);
+  return 0;
+}
+
+async::Task<> serve(std::unique_ptr<broker::HostAgent> agent) { co_await agent->run(); }
+
+int serve_host(const Options& options) {
+  auto config = broker::load_host_config(config_path(options));
+  if (!config) return print_problems(config.error());
+  if (!options.log_file.empty()) {
+    if (const Status opened = log::write_to_file(expand_home(options.log_file)); !opened) {
+      return fail_with(opened.error().in("--log-file"));
+    }
+  }
+  auto servers = broker::servers_of(*config);
+  if (!servers) return fail_with(servers.error());
+  broker::HostAgentOptions agent_options;
+  agent_options.servers = std::move(*servers);
+  agent_options.agent_socket = environment("SSH_AUTH_SOCK");
+  agent_options.key_directory = home_directory() + "/.ssh";
+  agent_options.status_socket = broker::default_status_socket();
+  become_service();
+  async::Loop loop;
+  auto agent = loop.block_on(broker::HostAgent::start(loop, std::move(*config), std::move(agent_options)));
+  if (!agent) return fail_with(agent.error());
+  return run_until_signal(loop, serve(std::move(*agent)));
+}
+
+int run(Arguments arguments) {
+  Options options;
+  CommandLine line(kHost, "shed-ext host");
+  CLI::App& app = line.options();
+  app.add_option("--config", options.config,
+                 "Configuration file; default " + broker::default_host_config_path());
+  app.add_option("--log-file", options.log_file,
+                 "Log there (10 MB a file, 5 kept, 30 days) instead of stderr");
+  auto* init =
+      app.add_option("--init", options.init, "Write a commented configuration to start from, and stop")
+          ->expected(0, 1);
+  app.add_flag("--check", options.check, "Check the configuration and print what is in force, and stop");
+  app.add_option("--shed", options.shed, "With --check: for this guest");
+  app.add_option("--server", options.server, "With --check: on this server");
+  auto* version = app.add_subcommand("version", "Print the version");
+  auto* status = app.add_subcommand("status", "Is it running, and is it connected");
+  status->add_flag("--json", options.json, "As the JSON document of the status socket");
+  if (const auto code = line.parse(std::move(arguments))) return *code;
+  if (version->parsed()) {
+    fmt::print("shed-host-agent {}\n", SHED_VERSION);
+    return 0;
+  }
+  if (status->parsed()) return print_status(options);
+  if (init->count() > 0) {
+    if (options.init.empty()) options.init = broker::default_host_config_path();
+    return write_starter(options);
+  }
+  return options.check ? check(options) : serve_host(options);
+}
+
+}  // namespace
+
+const Applet kHost{"host", "shed-host-agent", "The host agent: signs for guests, by policy, and records it",
+                   run};
+
+}  // namespace shed::applets

@@ -1,0 +1,51 @@
+// The guest's SSH agent: a unix socket whose requests go to the host over the bus.
+#include "applet.h"
+#include "command_line.h"
+#include "service.h"
+#include "shed/async/scope.h"
+#include "shed/base/log.h"
+#include "shed/broker/ssh_relay.h"
+#include "shed/net/listener.h"
+#include "shed/ssh/agent_server.h"
+
+namespace shed::applets {
+namespace {
+
+constexpr const char* kDefaultSocket = "/run/shed-extensions/ssh-agent.sock";
+
+async::Task<> serve(async::Loop& loop, net::Listener listener, net::Url bus_url) {
+  bus::Publisher publisher(loop, std::move(bus_url));
+  broker::SshRelay relay(loop, publisher, listener.address().unix_path + ".status");
+  ssh::AgentServer server(loop, relay);
+  async::Scope scope(loop);
+  scope.spawn(relay.watch_host());
+  co_await server.serve(listener.acceptor());
+}
+
+int run(Arguments arguments) {
+  std::string socket = kDefaultSocket;
+  std::string url;
+  CommandLine line(kSshAgent, "shed-ext ssh-agent");
+  line.options().add_option("--sock", socket, "Unix socket to listen on")->capture_default_str();
+  line.options().add_option(
+      "--publish-url", url,
+      "The guest bus; else $SHED_PUBLISH_URL, else " + std::string(bus::kDefaultPublishUrl));
+  if (const auto status = line.parse(std::move(arguments))) return *status;
+  const auto bus_url = bus::publish_url(url);
+  if (!bus_url) return fail_with(bus_url.error());
+  become_service();
+  async::Loop loop;
+  net::Address address;
+  address.unix_path = socket;
+  auto listener = net::Listener::open(loop, address);
+  if (!listener) return fail_with(listener.error());
+  log::info("listening on {}", socket);
+  return run_until_signal(loop, serve(loop, std::move(*listener), *bus_url));
+}
+
+}  // namespace
+
+const Applet kSshAgent{"ssh-agent", "shed-ext-ssh-agent",
+                       "SSH agent for the guest: asks the host over the bus", run};
+
+}  // namespace shed::applets

@@ -1,0 +1,10 @@
+#include "applet.h"
+
+namespace shed::applets {
+
+std::span<const Applet> all_applets() {
+  static const Applet kTable[] = {kUp, kHost, kSshAgent, kBus, kStatus, kInstall};
+  return kTable;
+}
+
+}  // namespace shed::applets
