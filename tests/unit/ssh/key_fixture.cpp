@@ -113,9 +113,12 @@ PrivateKey load_key(const std::string& name) {
 }
 
 std::string host_certificate(const std::string& name) {
-  const std::string certificate = key_folder().file(name + "-cert.pub");
+  // Not beside the key: ssh-add would load it along with it.
+  const std::string copy = key_folder().file("certified-" + name);
+  const std::string certificate = copy + "-cert.pub";
   if (std::filesystem::exists(certificate)) return certificate;
-  run("ssh-keygen -q -s " + key_path("ed25519") + " -I id -h -n host.example " + key_path(name) + ".pub");
+  std::filesystem::copy_file(key_path(name) + ".pub", copy + ".pub");
+  run("ssh-keygen -q -s " + key_path("ed25519") + " -I id -h -n host.example " + copy + ".pub");
   return certificate;
 }
 
