@@ -15,27 +15,24 @@ namespace {
 // Between the attempts to connect. Together they stay far below what ssh's user would call hanging.
 constexpr std::array kPauses = {Millis(200), Millis(400)};
 
-Status check_socket_path(const std::string& path) {
-  if (path.empty()) return fail(Errc::kInvalid, "the socket's path is empty");
-  if (path.find('\0') != path.npos) return fail(Errc::kInvalid, "a socket path has no NUL bytes");
-  if (path.size() > net::kMaxSocketPath) {
-    return fail(Errc::kLimit, "{}: the path has {} bytes, a unix socket's may have {}", path, path.size(),
-                net::kMaxSocketPath);
-  }
-  return {};
-}
-
-// A full listen queue is EAGAIN on a non-blocking unix socket, which is kUnavailable like a refusal.
+// A refusal or a missing socket. (A full listen queue is waited for by connect() itself.)
 bool may_come_back(Errc code) { return code == Errc::kUnavailable || code == Errc::kNotFound; }
 
 // kNotFound is left to mean that there is no such key.
 Error connect_error(const Error& cause) {
-  const bool telling = cause.code() == Errc::kPermission || cause.code() == Errc::kTimeout;
-  return {telling ? cause.code() : Errc::kUnavailable, cause.text()};
+  switch (cause.code()) {
+    case Errc::kPermission:
+    case Errc::kTimeout:
+    case Errc::kInvalid:
+    case Errc::kLimit:
+      return cause;
+    default:
+      return {Errc::kUnavailable, cause.text()};
+  }
 }
 
 async::Task<Result<async::Stream>> dial(async::Loop& loop, std::string path) {
-  if (const Status checked = check_socket_path(path); !checked) co_return propagate(checked);
+  if (path.empty()) co_return fail(Errc::kInvalid, "the path of its socket is empty");
   net::Address address;
   address.unix_path = std::move(path);
   for (std::size_t attempt = 0;; ++attempt) {

@@ -29,8 +29,8 @@ struct AgentOptions {
 };
 
 // Connects to the agent's unix socket. Up to three attempts, 200 ms and 400 ms apart, when the socket
-// is missing, refuses or its listen queue is full: a socket-activated agent restarts in that time.
-// Errc::kUnavailable, kTimeout (all of it took longer than kAgentLimit), kPermission, kInvalid and kLimit for
+// is missing or refuses: a socket-activated agent restarts in that time. A full listen queue is waited
+// for. Errc::kUnavailable, kTimeout (all of it took longer than kAgentLimit), kPermission, kInvalid and kLimit for
 // what is no socket path.
 async::Task<Result<async::Stream>> connect_agent(async::Loop& loop, std::string socket_path);
 
