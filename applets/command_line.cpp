@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
 
@@ -10,12 +11,69 @@
 
 namespace shed::applets {
 
+struct CommandLine::State {
+  State(const Applet& applet, std::string name)
+      : app(std::string(applet.summary), name), usage(std::move(name)) {}
+
+  std::string explain(const CLI::ParseError& error) const {
+    std::string text = error.what();
+    std::ranges::replace(text, '\n', ' ');
+    return fmt::format("{}; '{} --help' tells more", log::printable(text), usage);
+  }
+
+  std::string suggest(const std::string& typed) const {
+    const bool is_option = typed.starts_with("-");
+    std::vector<std::string> known;
+    for (const CLI::Option* candidate : app.get_options()) {
+      for (const std::string& name : candidate->get_lnames()) known.push_back("--" + name);
+    }
+    for (const CLI::App* candidate : app.get_subcommands(nullptr)) known.push_back(candidate->get_name());
+    const std::vector<std::string_view> views(known.begin(), known.end());
+    const std::string_view meant = nearest(typed.substr(0, typed.find('=')), views);
+    return fmt::format("unknown {} '{}', {}", is_option ? "option" : "argument", log::printable(typed),
+                       meant.empty() ? fmt::format("'{} --help' lists them", usage)
+                                     : fmt::format("did you mean '{}'?", meant));
+  }
+
+  CLI::App app;
+  std::string usage;
+};
+
 CommandLine::CommandLine(const Applet& applet, std::string usage)
-    : app_(std::string(applet.summary), usage), usage_(std::move(usage)) {
-  app_.set_help_flag("-h,--help", "Print this help");
-  app_.option_defaults()->take_last();
-  app_.allow_extras();
+    : state_(std::make_unique<State>(applet, std::move(usage))) {
+  state_->app.set_help_flag("-h,--help", "Print this help");
+  state_->app.option_defaults()->take_last();
+  state_->app.allow_extras();
 }
+
+CommandLine::~CommandLine() = default;
+
+void CommandLine::option(std::string_view name, std::string& target, std::string help) {
+  CLI::Option* added = state_->app.add_option(std::string(name), target, std::move(help));
+  if (!target.empty()) added->capture_default_str();
+}
+
+void CommandLine::flag(std::string_view name, bool& given, std::string help) {
+  state_->app.add_flag(std::string(name), given, std::move(help));
+}
+
+void CommandLine::option_with_optional_value(std::string_view name, bool& given, std::string& target,
+                                             std::string help) {
+  state_->app.add_option(std::string(name), target, std::move(help))->expected(0, 1);
+  state_->app.callback(
+      [app = &state_->app, option = std::string(name), &given] { given = app->count(option) > 0; });
+}
+
+void CommandLine::command(std::string_view name, bool& given, std::string help) {
+  state_->app.add_subcommand(std::string(name), std::move(help))->callback([&given] { given = true; });
+}
+
+void CommandLine::command_flag(std::string_view command, std::string_view name, bool& given,
+                               std::string help) {
+  state_->app.get_subcommand(std::string(command))->add_flag(std::string(name), given, std::move(help));
+}
+
+void CommandLine::footer(std::string text) { state_->app.footer(std::move(text)); }
 
 std::optional<int> CommandLine::parse(Arguments arguments) {
   // "-config" is "--config": the programs that came before this one were written in Go.
@@ -25,38 +83,18 @@ std::optional<int> CommandLine::parse(Arguments arguments) {
   }
   std::ranges::reverse(arguments);  // as CLI11 wants them
   try {
-    app_.parse(arguments);
-    const auto extras = app_.remaining(true);
+    state_->app.parse(arguments);
+    const auto extras = state_->app.remaining(true);
     if (extras.empty()) return std::nullopt;
-    fmt::print(stderr, "{}: {}\n", usage_, suggest(extras.front()));
+    fmt::print(stderr, "{}: {}\n", state_->usage, state_->suggest(extras.front()));
     return 2;
   } catch (const CLI::CallForHelp&) {
-    std::fputs(app_.help().c_str(), stdout);
+    std::fputs(state_->app.help().c_str(), stdout);
     return 0;
   } catch (const CLI::ParseError& error) {
-    fmt::print(stderr, "{}: {}\n", usage_, explain(error));
+    fmt::print(stderr, "{}: {}\n", state_->usage, state_->explain(error));
     return 2;
   }
-}
-
-std::string CommandLine::explain(const CLI::ParseError& error) const {
-  std::string text = error.what();
-  std::ranges::replace(text, '\n', ' ');
-  return fmt::format("{}; '{} --help' tells more", log::printable(text), usage_);
-}
-
-std::string CommandLine::suggest(const std::string& typed) const {
-  const bool option = typed.starts_with("-");
-  std::vector<std::string> known;
-  for (const CLI::Option* candidate : app_.get_options()) {
-    for (const std::string& name : candidate->get_lnames()) known.push_back("--" + name);
-  }
-  for (const CLI::App* command : app_.get_subcommands(nullptr)) known.push_back(command->get_name());
-  const std::vector<std::string_view> views(known.begin(), known.end());
-  const std::string_view meant = nearest(typed.substr(0, typed.find('=')), views);
-  return fmt::format("unknown {} '{}', {}", option ? "option" : "argument", log::printable(typed),
-                     meant.empty() ? fmt::format("'{} --help' lists them", usage_)
-                                   : fmt::format("did you mean '{}'?", meant));
 }
 
 }  // namespace shed::applets

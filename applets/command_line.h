@@ -1,7 +1,8 @@
-// Options of an applet, read by CLI11, with the errors of this program's style.
+// Options of an applet, read by CLI11, with the errors of this program's style. CLI11 itself stays
+// in the source file: it takes seconds to compile.
 #pragma once
 
-#include <CLI/CLI.hpp>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,18 +15,28 @@ class CommandLine {
  public:
   // `usage` stands in errors and in --help: "shed-ext up".
   CommandLine(const Applet& applet, std::string usage);
+  ~CommandLine();
+  CommandLine(const CommandLine&) = delete;
+  CommandLine& operator=(const CommandLine&) = delete;
 
-  CLI::App& options() { return app_; }
+  // `name` is "--config". The targets must outlive parse(), and keep their value when the option is
+  // not given; help shows it as the default.
+  void option(std::string_view name, std::string& target, std::string help);
+  void flag(std::string_view name, bool& given, std::string help);
+  // "--init [VALUE]": `given` tells that the option is there, `target` its value, if any.
+  void option_with_optional_value(std::string_view name, bool& given, std::string& target, std::string help);
+  // A command behind the applet's name, with flags of its own.
+  void command(std::string_view name, bool& given, std::string help);
+  void command_flag(std::string_view command, std::string_view name, bool& given, std::string help);
+  void footer(std::string text);
 
   // Options work with one dash or two. Nothing when the applet is to go on; else its exit status:
   // 0 after --help (on stdout), 2 after one line about what is wrong (on stderr).
   std::optional<int> parse(Arguments arguments);
 
  private:
-  std::string explain(const CLI::ParseError& error) const;
-  std::string suggest(const std::string& typed) const;
-  CLI::App app_;
-  std::string usage_;
+  struct State;
+  std::unique_ptr<State> state_;
 };
 
 }  // namespace shed::applets

@@ -26,16 +26,10 @@ int run(Arguments arguments) {
   bus::LocalBusOptions options;
   options.shed = host_name();
   CommandLine line(kBus, "shed-ext bus");
-  line.options()
-      .add_option("--guest-listen", guest, "Where guests publish: ADDR:PORT or unix:PATH")
-      ->capture_default_str();
-  line.options()
-      .add_option("--host-listen", host, "Where host agents listen: ADDR:PORT or unix:PATH")
-      ->capture_default_str();
-  line.options()
-      .add_option("--shed", options.shed, "The guest's name for host agents")
-      ->capture_default_str();
-  line.options().add_option("--server", options.server, "This server's name for host agents");
+  line.option("--guest-listen", guest, "Where guests publish: ADDR:PORT or unix:PATH");
+  line.option("--host-listen", host, "Where host agents listen: ADDR:PORT or unix:PATH");
+  line.option("--shed", options.shed, "The guest's name for host agents");
+  line.option("--server", options.server, "This server's name for host agents");
   if (const auto status = line.parse(std::move(arguments))) return *status;
   const auto guest_address = net::parse_address(guest);
   if (!guest_address) return fail_with(guest_address.error().in("--guest-listen"));

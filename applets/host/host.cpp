@@ -34,7 +34,8 @@ std::string config_path(const Options& options) {
 }
 
 int write_starter(const Options& options) {
-  const std::string path = expand_home(options.init);
+  const std::string path =
+      options.init.empty() ? broker::default_host_config_path() : expand_home(options.init);
   const Status status = broker::write_starter_config(path);
   if (!status) return fail_with(status.error());
   fmt::print("{} is written; check it with: shed-ext host --check --config {}\n", path, path);
@@ -84,30 +85,27 @@ int serve_host(const Options& options) {
 int run(Arguments arguments) {
   Options options;
   CommandLine line(kHost, "shed-ext host");
-  CLI::App& app = line.options();
-  app.add_option("--config", options.config,
-                 "Configuration file; default " + broker::default_host_config_path());
-  app.add_option("--log-file", options.log_file,
-                 "Log there (10 MB a file, 5 kept, 30 days) instead of stderr");
-  auto* init =
-      app.add_option("--init", options.init, "Write a commented configuration to start from, and stop")
-          ->expected(0, 1);
-  app.add_flag("--check", options.check, "Check the configuration and print what is in force, and stop");
-  app.add_option("--shed", options.shed, "With --check: for this guest");
-  app.add_option("--server", options.server, "With --check: on this server");
-  auto* version = app.add_subcommand("version", "Print the version");
-  auto* status = app.add_subcommand("status", "Is it running, and is it connected");
-  status->add_flag("--json", options.json, "As the JSON document of the status socket");
+  line.option("--config", options.config,
+              "Configuration file; default " + broker::default_host_config_path());
+  line.option("--log-file", options.log_file, "Log there (10 MB a file, 5 kept, 30 days) instead of stderr");
+  bool init = false;
+  line.option_with_optional_value("--init", init, options.init,
+                                  "Write a commented configuration to start from, and stop");
+  line.flag("--check", options.check, "Check the configuration and print what is in force, and stop");
+  line.option("--shed", options.shed, "With --check: for this guest");
+  line.option("--server", options.server, "With --check: on this server");
+  bool version = false;
+  bool status = false;
+  line.command("version", version, "Print the version");
+  line.command("status", status, "Is it running, and is it connected");
+  line.command_flag("status", "--json", options.json, "As the JSON document of the status socket");
   if (const auto code = line.parse(std::move(arguments))) return *code;
-  if (version->parsed()) {
+  if (version) {
     fmt::print("shed-host-agent {}\n", SHED_VERSION);
     return 0;
   }
-  if (status->parsed()) return print_status(options);
-  if (init->count() > 0) {
-    if (options.init.empty()) options.init = broker::default_host_config_path();
-    return write_starter(options);
-  }
+  if (status) return print_status(options);
+  if (init) return write_starter(options);
   return options.check ? check(options) : serve_host(options);
 }
 

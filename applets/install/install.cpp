@@ -15,8 +15,8 @@ int run(Arguments arguments) {
   std::string directory;
   bool force = false;
   CommandLine line(kInstall, "shed-ext install");
-  line.options().add_option("--bindir", directory, "Where the links go; default: where the binary is");
-  line.options().add_flag("--force", force, "Replace files of these names that are something else");
+  line.option("--bindir", directory, "Where the links go; default: where the binary is");
+  line.flag("--force", force, "Replace files of these names that are something else");
   if (const auto status = line.parse(std::move(arguments))) return *status;
   const auto binary = running_binary();
   if (!binary) return fail_with(binary.error());

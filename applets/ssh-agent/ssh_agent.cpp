@@ -26,10 +26,9 @@ int run(Arguments arguments) {
   std::string socket = kDefaultSocket;
   std::string url;
   CommandLine line(kSshAgent, "shed-ext ssh-agent");
-  line.options().add_option("--sock", socket, "Unix socket to listen on")->capture_default_str();
-  line.options().add_option(
-      "--publish-url", url,
-      "The guest bus; else $SHED_PUBLISH_URL, else " + std::string(bus::kDefaultPublishUrl));
+  line.option("--sock", socket, "Unix socket to listen on");
+  line.option("--publish-url", url,
+              "The guest bus; else $SHED_PUBLISH_URL, else " + std::string(bus::kDefaultPublishUrl));
   if (const auto status = line.parse(std::move(arguments))) return *status;
   const auto bus_url = bus::publish_url(url);
   if (!bus_url) return fail_with(bus_url.error());

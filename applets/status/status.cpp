@@ -15,10 +15,9 @@ int run(Arguments arguments) {
   std::string url;
   bool json = false;
   CommandLine line(kStatus, "shed-ext status");
-  line.options().add_option(
-      "--publish-url", url,
-      "The guest bus; else $SHED_PUBLISH_URL, else " + std::string(bus::kDefaultPublishUrl));
-  line.options().add_flag("--json", json, "As JSON");
+  line.option("--publish-url", url,
+              "The guest bus; else $SHED_PUBLISH_URL, else " + std::string(bus::kDefaultPublishUrl));
+  line.flag("--json", json, "As JSON");
   if (const auto code = line.parse(std::move(arguments))) return *code;
   const auto bus_url = bus::publish_url(url);
   if (!bus_url) return fail_with(bus_url.error());

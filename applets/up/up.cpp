@@ -2,6 +2,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 
 #include "applet.h"
@@ -123,7 +124,8 @@ async::Task<Result<int>> up(async::Loop& loop, const Options& options, broker::H
   scope.spawn((*bus)->serve());
   scope.spawn((*agent)->run());
   scope.spawn(server.serve(agent_listener->acceptor()));
-  if (!co_await (*agent)->connected(kReadyLimit)) log::warning("the host agent is not on the bus yet");
+  const bool ready = co_await (*agent)->connected(kReadyLimit);
+  if (!ready) log::warning("the host agent is not on the bus yet");
   scope.spawn(relay.watch_host());
   co_return co_await run_command(loop, options, *directory);
 }
@@ -135,13 +137,10 @@ int run(Arguments arguments) {
   if (dashes != arguments.end()) options.command.assign(dashes + 1, arguments.end());
   arguments.erase(dashes, arguments.end());
   CommandLine line(kUp, "shed-ext up");
-  line.options().footer(
-      "What follows '--' is the command to run; $SHELL without one. Its exit status is returned.");
-  line.options().add_option("--config", options.config,
-                            "Configuration file; default " + broker::default_host_config_path());
-  line.options()
-      .add_option("--shed", options.shed, "The guest's name, for policy and audit")
-      ->capture_default_str();
+  line.footer("What follows '--' is the command to run; $SHELL without one. Its exit status is returned.");
+  line.option("--config", options.config,
+              "Configuration file; default " + broker::default_host_config_path());
+  line.option("--shed", options.shed, "The guest's name, for policy and audit");
   if (const auto status = line.parse(std::move(arguments))) return *status;
   if (options.command.empty()) {
     const std::string shell = environment("SHELL");

@@ -6,8 +6,11 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <charconv>
+#include <cstddef>
 #include <cstring>
 
 #include "shed/async/offload.h"
@@ -29,35 +32,60 @@ Result<std::uint16_t> parse_port(std::string_view text) {
   return port;
 }
 
-Result<std::string> check_socket_path(std::string_view path) {
-  if (path.empty() || path.front() != '/') return fail(Errc::kInvalid, "'{}' is not an absolute path", path);
+Status check_socket_path(std::string_view path) {
+  if (path.empty()) return fail(Errc::kInvalid, "the path of the socket is empty");
   if (path.find('\0') != path.npos) return fail(Errc::kInvalid, "a socket path has no NUL bytes");
   if (path.size() > kMaxSocketPath) {
-    return fail(Errc::kLimit, "{}: the path has {} bytes, a unix socket's may have {}", path, path.size(),
+    return fail(Errc::kLimit, "the path has {} bytes, a unix socket's may have {}", path.size(),
                 kMaxSocketPath);
   }
-  return std::string(path);
+  return {};
+}
+
+Result<Address> unix_address(std::string_view path) {
+  if (!path.starts_with('/')) return fail(Errc::kInvalid, "'{}' is not an absolute path", path);
+  if (const Status checked = check_socket_path(path); !checked) return propagate(checked, path);
+  Address address;
+  address.unix_path = path;
+  return address;
+}
+
+// Letters, digits and what else stands in names and IPv4 literals. Everything else (a user's name and
+// its @, a NUL that ends the text for the system but not for us) is a trick or a mistake.
+bool is_host_name(std::string_view host) {
+  return !host.empty() && std::all_of(host.begin(), host.end(), [](unsigned char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '-' || c == '_';
+  });
+}
+
+// inet_pton() reads up to a NUL, so a text that has one is no literal.
+template <class Native>
+bool read_literal(int family, std::string_view text, Native& native) {
+  std::array<char, INET6_ADDRSTRLEN> copy{};
+  if (text.size() >= copy.size() || text.find('\0') != text.npos) return false;
+  text.copy(copy.data(), text.size());
+  return inet_pton(family, copy.data(), &native) == 1;
+}
+
+bool is_ipv6_literal(std::string_view text) {
+  in6_addr native{};
+  return read_literal(AF_INET6, text, native);
 }
 
 // "host:port" or "[v6]:port"; without a port `default_port`, when that is not 0.
 Result<Address> parse_host_port(std::string_view text, std::uint16_t default_port) {
-  Address address;
-  std::string_view rest;
-  if (text.starts_with('[')) {
-    const auto end = text.find(']');
-    if (end == text.npos) return fail(Errc::kInvalid, "'{}' lacks the closing bracket", text);
-    address.host = text.substr(1, end - 1);
-    rest = text.substr(end + 1);
-  } else {
-    const auto colon = text.find(':');
-    address.host = text.substr(0, colon);
-    rest = colon == text.npos ? "" : text.substr(colon);
+  const bool bracketed = text.starts_with('[');
+  const auto end = bracketed ? text.find(']') : std::min(text.find(':'), text.size());
+  if (end == text.npos) return fail(Errc::kInvalid, "'{}' lacks the closing bracket", text);
+  const std::string_view host = bracketed ? text.substr(1, end - 1) : text.substr(0, end);
+  if (host.empty()) return fail(Errc::kInvalid, "'{}' has no host", text);
+  if (bracketed ? !is_ipv6_literal(host) : !is_host_name(host)) {
+    return fail(Errc::kInvalid, "'{}' is not a host", host);
   }
-  if (address.host.empty()) return fail(Errc::kInvalid, "'{}' has no host", text);
-  if (rest.empty() && default_port != 0) {
-    address.port = default_port;
-    return address;
-  }
+  const std::string_view rest = text.substr(bracketed ? end + 1 : end);
+  Address address{{}, std::string(host), default_port};
+  if (rest.empty() && default_port != 0) return address;
   if (!rest.starts_with(':')) return fail(Errc::kInvalid, "'{}' is not of the form HOST:PORT", text);
   const auto port = parse_port(rest.substr(1));
   if (!port) return propagate(port, text);
@@ -65,32 +93,47 @@ Result<Address> parse_host_port(std::string_view text, std::uint16_t default_por
   return address;
 }
 
+// What goes into a request line must not be able to end it. A fragment is for the client itself, and
+// nobody who writes one here means what would happen.
+Status check_url_path(std::string_view path) {
+  const auto is_bad = [](unsigned char c) { return c <= ' ' || c >= 0x7f || c == '#'; };
+  if (!std::any_of(path.begin(), path.end(), is_bad)) return {};
+  return fail(Errc::kInvalid, "the path of a URL has no spaces, control characters, non-ASCII or '#'");
+}
+
+// The socket's path may have spaces: "Application Support" is a common place.
 Result<Url> parse_unix_url(std::string_view rest) {
-  const auto colon = rest.find(":/", 1);
-  const auto path = check_socket_path(rest.substr(0, colon));
-  if (!path) return propagate(path);
-  Url url;
-  url.address.unix_path = *path;
-  url.path = colon == rest.npos ? "/" : rest.substr(colon + 1);
-  url.host_header = "localhost";
+  const auto colon = rest.find(":/");
+  auto address = unix_address(rest.substr(0, colon));
+  if (!address) return propagate(address);
+  Url url{std::move(*address), "/", "localhost"};
+  if (colon != rest.npos) url.path = rest.substr(colon + 1);
+  if (const Status checked = check_url_path(url.path); !checked) return propagate(checked);
   return url;
 }
 
-bool has_control_or_space(std::string_view text) {
-  for (const unsigned char c : text) {
-    if (c <= ' ' || c == 0x7f) return true;
-  }
-  return false;
+Result<Url> parse_http_url(std::string_view rest) {
+  const auto end = std::min(rest.find_first_of("/?"), rest.size());
+  auto address = parse_host_port(rest.substr(0, end), 80);
+  if (!address) return propagate(address);
+  if (address->port == 0) return fail(Errc::kInvalid, "nobody can be reached at port 0");
+  Url url{std::move(*address), "/", std::string(rest.substr(0, end))};
+  const std::string_view path = rest.substr(end);
+  // "http://host?query" has an empty path, which a request line cannot.
+  if (!path.empty()) url.path = path.front() == '/' ? std::string(path) : fmt::format("/{}", path);
+  if (const Status checked = check_url_path(url.path); !checked) return propagate(checked);
+  return url;
 }
 
 }  // namespace
 
-bool Address::is_local() const {
-  if (is_unix() || host == "localhost") return true;
+bool Address::is_local() const { return is_unix() || host == "localhost" || is_loopback_literal(host); }
+
+bool is_loopback_literal(std::string_view host) {
   in_addr v4{};
+  if (read_literal(AF_INET, host, v4)) return (ntohl(v4.s_addr) >> 24) == 127;
   in6_addr v6{};
-  if (inet_pton(AF_INET, host.c_str(), &v4) == 1) return (ntohl(v4.s_addr) >> 24) == 127;
-  return inet_pton(AF_INET6, host.c_str(), &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
+  return read_literal(AF_INET6, host, v6) && IN6_IS_ADDR_LOOPBACK(&v6);
 }
 
 std::string Address::text() const {
@@ -102,37 +145,29 @@ Result<Address> parse_address(std::string_view text) {
   if (!text.starts_with("unix:")) return parse_host_port(text, 0);
   text.remove_prefix(5);
   if (text.starts_with("//")) text.remove_prefix(2);
-  const auto path = check_socket_path(text);
-  if (!path) return propagate(path);
-  Address address;
-  address.unix_path = *path;
-  return address;
+  return unix_address(text);
 }
 
 Result<Url> parse_url(std::string_view text) {
-  // What goes into a request line or a header must not be able to end it.
-  if (has_control_or_space(text)) return fail(Errc::kInvalid, "a URL has no spaces or control characters");
-  for (const std::string_view scheme : {"http+unix://", "unix://"}) {
-    if (!text.starts_with(scheme)) continue;
-    const auto url = parse_unix_url(text.substr(scheme.size()));
-    return url ? url : propagate(url, text);
-  }
-  if (text.starts_with("https://")) return fail(Errc::kUnsupported, "{}: https is not supported here", text);
+  Result<Url> url = fail(Errc::kInvalid, "not a URL that starts with http://, http+unix:// or unix://");
   constexpr std::string_view kHttp = "http://";
-  if (!text.starts_with(kHttp)) {
-    return fail(Errc::kInvalid, "'{}' is not a URL that starts with http://, http+unix:// or unix://", text);
+  constexpr std::string_view kHttpUnix = "http+unix://";
+  constexpr std::string_view kUnix = "unix://";
+  if (text.starts_with(kHttp)) {
+    url = parse_http_url(text.substr(kHttp.size()));
+  } else if (text.starts_with(kHttpUnix)) {
+    url = parse_unix_url(text.substr(kHttpUnix.size()));
+  } else if (text.starts_with(kUnix)) {
+    url = parse_unix_url(text.substr(kUnix.size()));
+  } else if (text.starts_with("https://")) {
+    url = fail(Errc::kUnsupported, "https is not supported here");
   }
-  const std::string_view rest = text.substr(kHttp.size());
-  const auto slash = rest.find_first_of("/?");
-  const auto address = parse_host_port(rest.substr(0, slash), 80);
-  if (!address) return propagate(address, text);
-  Url url{*address, "/", std::string(rest.substr(0, slash))};
-  if (slash != rest.npos)
-    url.path = rest[slash] == '/' ? rest.substr(slash) : "/" + std::string(rest.substr(slash));
+  if (!url) return propagate(url, text);
   return url;
 }
 
-SocketAddress unix_socket_address(const std::string& path) {
+Result<SocketAddress> unix_socket_address(const std::string& path) {
+  if (const Status checked = check_socket_path(path); !checked) return propagate(checked);
   SocketAddress result{};
   auto& native = reinterpret_cast<sockaddr_un&>(result.storage);
   native.sun_family = AF_UNIX;
@@ -142,15 +177,15 @@ SocketAddress unix_socket_address(const std::string& path) {
 }
 
 Result<SocketAddress> literal_socket_address(const Address& address) {
-  const std::string& host = address.host == "localhost" ? "127.0.0.1" : address.host;
+  const std::string_view host = address.host == "localhost" ? "127.0.0.1" : std::string_view(address.host);
   SocketAddress result{};
   auto& v4 = reinterpret_cast<sockaddr_in&>(result.storage);
   auto& v6 = reinterpret_cast<sockaddr_in6&>(result.storage);
-  if (inet_pton(AF_INET, host.c_str(), &v4.sin_addr) == 1) {
+  if (read_literal(AF_INET, host, v4.sin_addr)) {
     v4.sin_family = AF_INET;
     v4.sin_port = htons(address.port);
     result.length = sizeof v4;
-  } else if (inet_pton(AF_INET6, host.c_str(), &v6.sin6_addr) == 1) {
+  } else if (read_literal(AF_INET6, host, v6.sin6_addr)) {
     v6.sin6_family = AF_INET6;
     v6.sin6_port = htons(address.port);
     result.length = sizeof v6;
@@ -164,6 +199,14 @@ namespace {
 
 // At most this many addresses of a name are tried.
 constexpr std::size_t kMaxAddresses = 8;
+// A unix socket whose listen queue is full says so at once instead of letting us wait; the queue
+// moves within milliseconds.
+constexpr Millis kQueuePause{10};
+// A peer that is gone without a word (its machine sleeps, its network changed) is noticed within a
+// minute, also on an event stream on which it would say nothing.
+constexpr int kKeepAliveIdle = 30;
+constexpr int kKeepAliveInterval = 10;
+constexpr int kKeepAliveProbes = 3;
 
 Result<std::vector<SocketAddress>> look_up(const Address& address) {
   addrinfo hints{};
@@ -184,21 +227,55 @@ Result<std::vector<SocketAddress>> look_up(const Address& address) {
 }
 
 async::Task<Result<std::vector<SocketAddress>>> resolve(async::Loop& loop, Address address) {
-  if (address.is_unix()) co_return std::vector{unix_socket_address(address.unix_path)};
-  if (const auto literal = literal_socket_address(address)) co_return std::vector{*literal};
+  const auto direct =
+      address.is_unix() ? unix_socket_address(address.unix_path) : literal_socket_address(address);
+  if (direct) co_return std::vector(1, *direct);
+  if (address.is_unix() || !is_host_name(address.host)) co_return propagate(direct);
   co_return co_await async::offload(loop, [address] { return look_up(address); });
+}
+
+void keep_alive(int fd) {
+  const int on = 1;
+  setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+#ifdef TCP_KEEPIDLE
+  setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &kKeepAliveIdle, sizeof kKeepAliveIdle);
+#else
+  setsockopt(fd, IPPROTO_TCP, TCP_KEEPALIVE, &kKeepAliveIdle, sizeof kKeepAliveIdle);
+#endif
+  setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &kKeepAliveInterval, sizeof kKeepAliveInterval);
+  setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &kKeepAliveProbes, sizeof kKeepAliveProbes);
+}
+
+async::Task<Result<UniqueFd>> connect_once(async::Loop& loop, const SocketAddress& to, Millis limit) {
+  UniqueFd fd(::socket(to.storage.ss_family, SOCK_STREAM, 0));
+  if (!fd) co_return std::unexpected(system_error(errno));
+  if (to.storage.ss_family != AF_UNIX) {
+    disable_nagle(fd.get());
+    keep_alive(fd.get());
+  }
+  co_return co_await async::connect_socket(loop, std::move(fd), &to.storage, to.length, limit);
+}
+
+// The caller's time limit ends this.
+async::Task<Result<UniqueFd>> connect_when_queued(async::Loop& loop, const SocketAddress& to, Millis limit) {
+  for (;;) {
+    auto connected = co_await connect_once(loop, to, limit);
+    if (connected || to.storage.ss_family != AF_UNIX) co_return connected;
+    // Both this and "nobody listens" are kUnavailable; only this one is worth a wait.
+    if (connected.error().text() != system_error(EAGAIN).text()) co_return connected;
+    auto pause = loop.sleep(kQueuePause);
+    co_await pause;
+  }
 }
 
 async::Task<Result<async::Stream>> connect_any(async::Loop& loop, Address address, Millis limit) {
   const auto candidates = co_await resolve(loop, address);
   if (!candidates) co_return propagate(candidates);
   Error last(Errc::kNotFound, "no address");
+  // None of several may use up the time of the others.
+  const Millis share = limit / static_cast<int>(std::max<std::size_t>(candidates->size(), 1));
   for (const SocketAddress& candidate : *candidates) {
-    UniqueFd fd(::socket(candidate.storage.ss_family, SOCK_STREAM, 0));
-    if (!fd) co_return std::unexpected(system_error(errno));
-    if (!address.is_unix()) disable_nagle(fd.get());
-    auto connected =
-        co_await async::connect_socket(loop, std::move(fd), &candidate.storage, candidate.length, limit);
+    auto connected = co_await connect_when_queued(loop, candidate, share);
     if (connected) co_return async::Stream(loop, std::move(*connected));
     last = connected.error();
   }

@@ -1,12 +1,13 @@
 #include "shed/net/http_server.h"
 
+#include <algorithm>
 #include <array>
 #include <iterator>
-#include <optional>
+#include <utility>
 
 #include "http_parser.h"
 #include "shed/base/log.h"
-#include "shed/net/address.h"
+#include "socket_address.h"
 
 namespace shed::net {
 namespace {
@@ -18,6 +19,13 @@ constexpr std::size_t kKeptCapacity = 64 * 1024;
 // What is read and thrown away so that a client that still sends can see the answer.
 constexpr std::size_t kMaxDrained = 4 * 1024 * 1024;
 constexpr Millis kDrainLimit{1'000};
+
+// What a client may send ahead while its request is being answered.
+constexpr std::size_t kMaxAhead = 4096;
+// A stream's parts up to this size are copied behind their length and leave in one system call.
+constexpr std::size_t kJoinedPart = 16 * 1024;
+
+constexpr std::string_view kPlainText = "text/plain; charset=utf-8";
 
 std::string_view reason_phrase(int status) {
   switch (status) {
@@ -70,12 +78,20 @@ class HttpConnection {
         handler_(handler),
         options_(options),
         parser_(HTTP_REQUEST, {options.max_header, options.max_body}) {}
+  ~HttpConnection() {
+    input_.wipe();
+    ahead_.wipe();
+  }
 
   async::Task<> run() {
-    while (co_await read_request()) {
+    for (;;) {
+      const bool there = co_await read_request();
+      if (!there) break;
       co_await serve_request();
       if (closing_) break;
       parser_.next_message(input_);
+      input_.append(ahead_.view());
+      ahead_.clear();
       if (input_.empty() && input_.capacity() > kKeptCapacity) input_.release();
     }
     if (lingering_) co_await drain();
@@ -94,9 +110,11 @@ class HttpConnection {
     if (complete) co_return true;
     const Errc code = complete.error().code();
     if (code == Errc::kClosed || code == Errc::kIo) co_return false;
-    const int status = code == Errc::kTimeout ? 408 : code == Errc::kLimit ? 431 : 400;
-    (void)co_await send_head(status, "text/plain; charset=utf-8", complete.error().text(), {}, false);
-    lingering_ = true;
+    closing_ = lingering_ = true;
+    const bool late = code == Errc::kTimeout;
+    const int status = late ? 408 : code == Errc::kLimit ? 431 : 400;
+    const std::string reason = late ? "the request took too long" : complete.error().text();
+    (void)co_await send_head(status, kPlainText, reason, {}, false);
     co_return false;
   }
 
@@ -129,37 +147,74 @@ class HttpConnection {
   }
 
   async::Task<Status> allow_body() {
-    if (!same_name(parser_.header(input_, "expect"), "100-continue")) co_return Status{};
+    const bool expected = same_name(parser_.header(input_, "expect"), "100-continue");
+    if (!expected || parser_.is_http_1_0()) co_return Status{};
     co_return co_await stream_.write("HTTP/1.1 100 Continue\r\n\r\n");
   }
 
   async::Task<> serve_request() {
-    if (!parser_.keep_alive()) closing_ = true;
+    // HTTP/1.0 has keep-alive as an afterthought that each side must ask for; nobody needs it here.
+    if (!parser_.keep_alive() || parser_.is_http_1_0()) closing_ = true;
     HttpExchange exchange(*this);
     co_await handler_.handle(exchange);
     if (exchange.streaming_) {
-      (void)co_await stream_.write("0\r\n\r\n");
+      if (chunked_) (void)co_await send("0\r\n\r\n");
     } else if (!exchange.responded()) {
-      (void)co_await exchange.respond(500, "text/plain; charset=utf-8", "no answer\n");
+      (void)co_await exchange.respond(500, kPlainText, "no answer\n");
     }
   }
 
+  // A peer that does not read must not hold the connection, and with it the handler, forever.
+  async::Task<Status> send(std::string_view first, std::string_view second = {}) {
+    if (broken_) co_return fail(Errc::kClosed, "the connection has ended");
+    Status status = co_await async::with_timeout(loop_, options_.send_limit, stream_.write(first, second));
+    if (!status) broken_ = closing_ = true;
+    co_return status;
+  }
+
   async::Task<Status> send_head(int status, std::string_view content_type, std::string_view body,
-                                std::string_view headers, bool chunked) {
+                                std::string_view headers, bool streaming) {
     head_.clear();
     auto out = std::back_inserter(head_);
     fmt::format_to(out, "HTTP/1.1 {} {}\r\n", status, reason_phrase(status));
     if (!content_type.empty()) fmt::format_to(out, "content-type: {}\r\n", content_type);
-    if (chunked) {
-      fmt::format_to(out, "transfer-encoding: chunked\r\ncache-control: no-cache\r\n");
+    if (streaming) {
+      fmt::format_to(out, "cache-control: no-cache\r\n");
+      if (!parser_.is_http_1_0()) fmt::format_to(out, "transfer-encoding: chunked\r\n");
     } else if (status != 204) {
       fmt::format_to(out, "content-length: {}\r\n", body.size());
     }
-    if (closing_ || !parser_.keep_alive()) fmt::format_to(out, "connection: close\r\n");
+    if (closing_) fmt::format_to(out, "connection: close\r\n");
     fmt::format_to(out, "{}\r\n", headers);
     // The answer to HEAD says how long the body would be, and has none.
-    const bool headless = parser_.method() == "HEAD";
-    co_return co_await stream_.write(head_, headless ? std::string_view{} : body);
+    bodiless_ = status == 204 || parser_.method() == "HEAD";
+    chunked_ = streaming && !bodiless_ && !parser_.is_http_1_0();
+    co_return co_await send(head_, bodiless_ ? std::string_view{} : body);
+  }
+
+  async::Task<Status> send_part(std::string_view part) {
+    if (bodiless_ || part.empty()) co_return Status{};
+    if (!chunked_) co_return co_await send(part);
+    head_.clear();
+    fmt::format_to(std::back_inserter(head_), "{:x}\r\n", part.size());
+    if (part.size() <= kJoinedPart) {
+      head_.append(part).append("\r\n");
+      co_return co_await send(head_);
+    }
+    const Status status = co_await send(head_, part);
+    if (!status) co_return status;
+    co_return co_await send("\r\n");
+  }
+
+  // Views into input_ are in use, so what comes meanwhile goes elsewhere.
+  async::Task<> wait_for_end() {
+    std::array<char, 256> bytes;
+    while (ahead_.size() < kMaxAhead) {
+      const auto count = co_await stream_.read(bytes);
+      if (!count || *count == 0) break;
+      ahead_.append({bytes.data(), *count});
+    }
+    closing_ = true;
   }
 
   // Closing while the client still sends would reset the connection and with it the answer.
@@ -184,10 +239,14 @@ class HttpConnection {
   const HttpServerOptions& options_;
   HttpParser parser_;
   Buffer input_;
+  Buffer ahead_;  // what came while a handler waited for the end of the connection
   std::string head_;
   bool too_large_ = false;
-  bool closing_ = false;
-  bool lingering_ = false;
+  bool closing_ = false;    // no further request
+  bool lingering_ = false;  // the client may still be sending
+  bool broken_ = false;     // nothing more can be sent
+  bool bodiless_ = false;   // the answer has no body, whatever the handler writes
+  bool chunked_ = false;
 };
 
 std::string_view HttpExchange::method() const { return connection_.parser_.method(); }
@@ -216,30 +275,22 @@ bool HttpExchange::body_too_large() const { return connection_.too_large_; }
 
 async::Task<Status> HttpExchange::respond(int status, std::string_view content_type, std::string_view body,
                                           std::string_view headers) {
-  responded_ = true;
+  if (std::exchange(responded_, true)) co_return fail(Errc::kInternal, "the request is answered already");
   co_return co_await connection_.send_head(status, content_type, body, headers, false);
 }
 
 async::Task<Status> HttpExchange::start_stream(std::string_view content_type) {
-  responded_ = streaming_ = true;
-  connection_.closing_ = true;
+  if (std::exchange(responded_, true)) co_return fail(Errc::kInternal, "the request is answered already");
+  streaming_ = connection_.closing_ = true;
   co_return co_await connection_.send_head(200, content_type, {}, {}, true);
 }
 
 async::Task<Status> HttpExchange::write(std::string_view part) {
-  if (part.empty()) co_return Status{};
-  std::array<char, 24> size;
-  const auto end = fmt::format_to_n(size.data(), size.size(), "{:x}\r\n", part.size()).out;
-  const std::string_view head(size.data(), static_cast<std::size_t>(end - size.data()));
-  Status status = co_await connection_.stream_.write(head, part);
-  if (status) status = co_await connection_.stream_.write("\r\n");
-  co_return status;
+  if (!streaming_) co_return fail(Errc::kInternal, "no stream was started");
+  co_return co_await connection_.send_part(part);
 }
 
-async::Task<> HttpExchange::disconnected() {
-  std::array<char, 64> unasked;
-  (void)co_await connection_.stream_.read(unasked);
-}
+async::Task<> HttpExchange::disconnected() { return connection_.wait_for_end(); }
 
 HttpServer::HttpServer(async::Loop& loop, HttpHandler& handler, HttpServerOptions options)
     : handler_(handler), options_(options), connections_(loop) {}
@@ -264,15 +315,15 @@ async::Task<> HttpServer::serve_connection(async::Stream stream) {
 }
 
 bool is_loopback_host(std::string_view host) {
-  if (host.starts_with("[::1]")) {
-    host.remove_prefix(5);
-    return host.empty() || host.front() == ':';
+  const bool bracketed = host.starts_with("[::1]");
+  const auto end = bracketed ? std::size_t{5} : std::min(host.find(':'), host.size());
+  const std::string_view port = host.substr(end);
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  if (!port.empty() && (port.front() != ':' || !std::all_of(port.begin() + 1, port.end(), is_digit))) {
+    return false;
   }
-  const std::string_view name = host.substr(0, host.find(':'));
-  if (same_name(name, "localhost")) return true;
-  Address address;
-  address.host = name;
-  return address.host != "localhost" && address.is_local();
+  const std::string_view name = host.substr(0, end);
+  return bracketed || same_name(name, "localhost") || is_loopback_literal(name);
 }
 
 }  // namespace shed::net

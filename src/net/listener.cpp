@@ -1,10 +1,12 @@
 #include "shed/net/listener.h"
 
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "socket_address.h"
@@ -22,6 +24,8 @@ UniqueFd new_socket(int family) {
 
 bool somebody_answers(const SocketAddress& address) {
   const UniqueFd probe = new_socket(AF_UNIX);
+  // A live listener whose queue is full would keep us waiting.
+  fcntl(probe.get(), F_SETFL, O_NONBLOCK);
   if (::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address.storage), address.length) == 0)
     return true;
   return errno != ECONNREFUSED && errno != ENOENT;  // in doubt it is alive, and not replaced
@@ -39,7 +43,8 @@ Status make_room(const std::string& path, const SocketAddress& address) {
   struct stat info{};
   if (::lstat(path.c_str(), &info) != 0) {
     if (errno != ENOENT) return std::unexpected(system_error(errno));
-    const std::string directory = path.substr(0, path.rfind('/') + 1);
+    const auto slash = path.rfind('/');
+    const std::string directory = slash == path.npos ? "." : path.substr(0, std::max<std::size_t>(slash, 1));
     if (::stat(directory.c_str(), &info) == 0) return {};
     return fail(Errc::kNotFound, "the directory {} does not exist", directory);
   }
@@ -64,17 +69,14 @@ Status bind_and_listen(int fd, const SocketAddress& address) {
 }
 
 Result<UniqueFd> open_unix(const std::string& path, mode_t mode) {
-  if (path.size() > kMaxSocketPath) {
-    return fail(Errc::kLimit, "the path has {} bytes, a unix socket's may have {}", path.size(),
-                kMaxSocketPath);
-  }
-  const SocketAddress address = unix_socket_address(path);
-  if (const Status room = make_room(path, address); !room) return propagate(room);
+  const auto address = unix_socket_address(path);
+  if (!address) return propagate(address);
+  if (const Status room = make_room(path, *address); !room) return propagate(room);
   UniqueFd fd = new_socket(AF_UNIX);
   if (!fd) return std::unexpected(system_error(errno));
   // The file must never exist with more rights than it is to have, not even for a moment.
   const mode_t before = ::umask(static_cast<mode_t>(~mode & 0777));
-  const Status bound = bind_and_listen(fd.get(), address);
+  const Status bound = bind_and_listen(fd.get(), *address);
   ::umask(before);
   if (!bound) return propagate(bound);
   return fd;
@@ -111,7 +113,7 @@ Result<Listener> Listener::open(async::Loop& loop, const Address& address, mode_
 Listener::Listener(async::Loop& loop, Address address, UniqueFd fd) : address_(std::move(address)) {
   if (address_.is_unix()) {
     struct stat info{};
-    if (::stat(address_.unix_path.c_str(), &info) == 0) {
+    if (::lstat(address_.unix_path.c_str(), &info) == 0) {
       device_ = info.st_dev;
       inode_ = info.st_ino;
     }

@@ -12,10 +12,13 @@ struct SocketAddress {
   socklen_t length;
 };
 
-// The path's length was checked by parse_address().
-SocketAddress unix_socket_address(const std::string& path);
+// Errc::kLimit for a path that is too long (it is never cut), kInvalid for one that is empty or has
+// NUL bytes. Addresses are also made without parse_address().
+Result<SocketAddress> unix_socket_address(const std::string& path);
 // For IP literals and "localhost"; Errc::kInvalid for names.
 Result<SocketAddress> literal_socket_address(const Address& address);
+// 127.0.0.0/8 or ::1, written as a literal; no name is one.
+bool is_loopback_literal(std::string_view host);
 // Requests are written whole: waiting for more to send only delays them.
 void disable_nagle(int fd);
 

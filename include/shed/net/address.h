@@ -32,15 +32,17 @@ struct Url {
   std::string host_header;  // what a client sends as Host
 };
 
-// "http://host[:port]/path", "http+unix:///socket/path:/path" and "unix:///socket/path" (no path of
-// its own). Errc::kUnsupported for https, Errc::kInvalid for the rest.
+// "http://host[:port]/path", "http+unix:///socket/path:/path" and "unix:///socket/path" (whose path is
+// "/"). Errc::kUnsupported for https, kLimit for a socket path that is too long, kInvalid for the rest:
+// user names, fragments, spaces and control characters (a socket's path may have spaces).
 Result<Url> parse_url(std::string_view text);
 
 // The most bytes a unix socket path may have: 107 on Linux, 103 on macOS.
 extern const std::size_t kMaxSocketPath;
 
-// Connects. Names are looked up on the thread pool; their addresses are tried in order. A local
-// address that nobody listens on fails at once. Errors name the address.
+// Connects. Names are looked up on the thread pool; their addresses are tried in order, each with its
+// share of `limit`. A local address that nobody listens on fails at once, with Errc::kUnavailable or,
+// for a missing socket file, kNotFound; a full listen queue is waited for. Errors name the address.
 async::Task<Result<async::Stream>> connect(async::Loop& loop, Address address, Millis limit);
 
 }  // namespace shed::net

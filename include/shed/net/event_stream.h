@@ -24,12 +24,16 @@ class EventStreamReader {
   Result<std::optional<std::string_view>> next();
 
  private:
+  std::optional<std::string_view> next_line();
   void take_line(std::string_view line);
 
   std::size_t max_event_;
   Buffer input_;
-  std::size_t parsed_ = 0;  // bytes of input_ that are done with
+  std::size_t parsed_ = 0;   // bytes of input_ that are done with
+  std::size_t scanned_ = 0;  // bytes of input_ that hold no line end, behind parsed_
   Buffer data_;
+  bool after_cr_ = false;  // the last line ended with CR: a LF that follows belongs to it
+  bool first_line_ = true;
   bool has_data_ = false;
   bool delivered_ = false;
 };

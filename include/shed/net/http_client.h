@@ -28,7 +28,7 @@ class HttpResponse {
   int status() const;
   std::string_view header(std::string_view name) const;
   std::string_view body() const;  // kJsonPadding bytes behind it are readable
-  void wipe_body();               // where it holds a secret
+  void wipe_body();               // where it holds a secret; reads as zeros afterwards
 
  private:
   HttpClient* client_;
@@ -62,9 +62,9 @@ struct HttpClientOptions {
 struct HttpRequest {
   std::string_view method = "GET";
   std::string_view path = "/";
-  std::string_view content_type;  // empty: no such header
-  std::string_view headers;       // further lines, each ended by CR LF
-  std::string_view body;
+  std::string_view content_type = {};  // empty: no such header
+  std::string_view headers = {};       // further lines, each ended by CR LF
+  std::string_view body = {};
 };
 
 class HttpClient {
@@ -74,9 +74,11 @@ class HttpClient {
 
   // Sends and waits for the whole answer; use with_timeout() around it. The views of the request
   // must stay until then. Never sent twice: a connection that dies in the middle is an error.
-  // Errc::kUnavailable: nobody there. kClosed: the connection ended. kProtocol: not HTTP.
+  // Errc::kUnavailable: nobody there. kClosed: the connection ended. kProtocol: not HTTP. kLimit:
+  // the answer is too large. kInvalid: the method or path would break the request line.
   async::Task<Result<HttpResponse>> send(HttpRequest request);
-  // The same, returning once the header is there. On a connection of its own.
+  // The same, returning once the header is there. On a connection of its own, which counts for no
+  // limit: the caller knows how many streams it opens.
   async::Task<Result<HttpStream>> open_stream(HttpRequest request);
 
   const Url& origin() const { return origin_; }
@@ -84,6 +86,8 @@ class HttpClient {
  private:
   friend class HttpResponse;
   async::Task<Result<std::unique_ptr<ClientConnection>>> acquire();
+  async::Task<Result<std::unique_ptr<ClientConnection>>> dial();
+  void drop_expired();
   std::unique_ptr<ClientConnection> take_idle();
   void give_back(std::unique_ptr<ClientConnection> connection);
 

@@ -27,13 +27,17 @@ class HttpExchange {
   // The body is over the limit and was not read: answer 413; the connection ends after it.
   bool body_too_large() const;
 
-  // Answers; once. `headers` are further header lines, each ended by CR LF.
+  // Answers; once. `headers` are further header lines, each ended by CR LF. Errc::kTimeout when the
+  // client does not take the answer within send_limit; the connection ends then. Errc::kInternal
+  // for a second answer.
   async::Task<Status> respond(int status, std::string_view content_type, std::string_view body,
                               std::string_view headers = {});
-  // Answers 200 with a body of unknown length (chunked), whose parts follow with write().
+  // Answers 200 with a body of unknown length (chunked), whose parts follow with write(). The
+  // connection ends after it. Errors as with respond(); after one, nothing more can be written.
   async::Task<Status> start_stream(std::string_view content_type);
   async::Task<Status> write(std::string_view part);
-  // Returns when the peer has closed the connection (or sends something unasked).
+  // Returns when the peer has closed the connection, or has no more room for what it sends ahead. A
+  // request that it sends ahead is kept for its turn.
   async::Task<> disconnected();
 
   bool responded() const { return responded_; }
@@ -41,6 +45,8 @@ class HttpExchange {
  private:
   friend class HttpConnection;
   explicit HttpExchange(HttpConnection& connection) : connection_(connection) {}
+  HttpExchange(const HttpExchange&) = delete;
+  HttpExchange& operator=(const HttpExchange&) = delete;
   HttpConnection& connection_;
   bool responded_ = false;
   bool streaming_ = false;
@@ -59,6 +65,7 @@ struct HttpServerOptions {
   std::size_t max_body = 1024 * 1024;  // HttpExchange::body_too_large() above
   Millis request_limit{10'000};        // from the first byte of a request to its last
   Millis idle_limit{120'000};          // between requests of one connection
+  Millis send_limit{30'000};           // until an answer, or a part of a stream, is with the peer
 };
 
 class HttpServer {
