@@ -34,8 +34,9 @@ class Connection {
 
   async::Task<> run() {
     if (!is_welcome()) co_return;
-    while (co_await serve_message()) {
-    }
+    // Not in the loop's condition: GCC 12 makes no working coroutine of a body that awaits in a
+    // condition and has no variable of its own.
+    for (bool open = true; open;) open = co_await serve_message();
   }
 
  private:

@@ -55,8 +55,8 @@ struct Forwarding {
 
 template <class T>
 Error error_of(const std::optional<Result<T>>& result) {
-  REQUIRE(result);
-  REQUIRE_FALSE(*result);
+  REQUIRE(result.has_value());
+  REQUIRE_FALSE(result->has_value());
   return result->error();
 }
 
@@ -65,7 +65,7 @@ TEST_CASE("the agent's keys are listed") {
   it.start();
   const auto listing = it.list();
   it.loop.poll();
-  REQUIRE(listing.result);
+  REQUIRE(listing.result.has_value());
   CHECK(listing.result->value() == std::vector<Identity>{{ed25519_blob(), "the key"}});
 }
 
@@ -74,7 +74,7 @@ TEST_CASE("a sign request reaches the agent unchanged and its signature comes ba
   it.start();
   const auto signing = it.sign();
   it.loop.poll();
-  REQUIRE(signing.result);
+  REQUIRE(signing.result.has_value());
   CHECK(signing.result->value() == kSignature);
   CHECK(it.agent->messages ==
         std::vector{message_of(encode_sign_request({ed25519_blob(), "data", 0, {}}).value())});
@@ -85,7 +85,7 @@ TEST_CASE("binds are replayed in order, on the connection that asks") {
   it.start();
   const auto signing = it.sign(ed25519_blob(), 0, {make_bind(1), make_bind(2, false)});
   it.loop.poll();
-  REQUIRE(signing.result);
+  REQUIRE(signing.result.has_value());
   CHECK(signing.result->has_value());
   CHECK(it.agent->connections == 1);
   REQUIRE(it.agent->messages.size() == 3);
@@ -109,9 +109,9 @@ TEST_CASE("a refused bind is one line, ends the replay and lets the operation go
   const auto signing = it.sign(ed25519_blob(), 0, {make_bind(1), make_bind(2, false)});
   const auto listing = it.list({make_bind(1)});
   it.loop.poll();
-  REQUIRE(signing.result);
+  REQUIRE(signing.result.has_value());
   CHECK(signing.result->has_value());
-  REQUIRE(listing.result);
+  REQUIRE(listing.result.has_value());
   CHECK(listing.result->has_value());
   CHECK(it.agent->messages.size() == 4);
   CHECK(it.log.count("keys constrained to destinations will not work") == 1);
@@ -147,9 +147,9 @@ TEST_CASE("an agent that comes back within the pauses is found") {
   if (wait > Millis(200)) it.pass(Millis(200));
   it.start();
   it.pass(wait > Millis(200) ? Millis(399) : Millis(199));
-  CHECK_FALSE(listing.result);
+  CHECK_FALSE(listing.result.has_value());
   it.pass(Millis(1));
-  REQUIRE(listing.result);
+  REQUIRE(listing.result.has_value());
   CHECK(listing.result->has_value());
 }
 
@@ -159,7 +159,7 @@ TEST_CASE("a missing socket is unavailable after the third attempt, and says whi
   const auto signing = it.sign();
   it.loop.poll();
   it.pass(Millis(200));
-  CHECK_FALSE(listing.result);
+  CHECK_FALSE(listing.result.has_value());
   it.pass(Millis(400));
   CHECK(error_of(listing.result).code() == Errc::kUnavailable);
   CHECK(error_of(signing.result).code() == Errc::kUnavailable);
@@ -174,7 +174,7 @@ TEST_CASE("a socket that refuses is tried three times") {
   it.loop.poll();
   it.pass(Millis(200));
   it.pass(Millis(399));
-  CHECK_FALSE(listing.result);
+  CHECK_FALSE(listing.result.has_value());
   it.pass(Millis(1));
   CHECK(error_of(listing.result).code() == Errc::kUnavailable);
 }
@@ -196,7 +196,7 @@ TEST_CASE("an agent that does not answer list is given three seconds") {
   const auto listing = it.list();
   it.loop.poll();
   it.pass(Millis(2'999));
-  CHECK_FALSE(listing.result);
+  CHECK_FALSE(listing.result.has_value());
   it.pass(Millis(1));
   CHECK(error_of(listing.result).code() == Errc::kTimeout);
   CHECK(it.agent->open_connections == 0);
@@ -208,7 +208,7 @@ TEST_CASE("an agent that does not answer sign is given ten seconds") {
   const auto signing = it.sign();
   it.loop.poll();
   it.pass(Millis(9'999));
-  CHECK_FALSE(signing.result);
+  CHECK_FALSE(signing.result.has_value());
   it.pass(Millis(1));
   CHECK(error_of(signing.result).code() == Errc::kTimeout);
   CHECK(it.agent->open_connections == 0);
@@ -220,7 +220,7 @@ TEST_CASE("a security key is waited for as long as a person may take to touch it
   const auto signing = it.sign(key_blob("sk-ssh-ed25519@openssh.com"));
   it.loop.poll();
   it.pass(Millis(24'999));
-  CHECK_FALSE(signing.result);
+  CHECK_FALSE(signing.result.has_value());
   it.pass(Millis(1));
   CHECK(error_of(signing.result).code() == Errc::kTimeout);
 }
@@ -231,7 +231,7 @@ TEST_CASE("a security key's flags and counter come back with the signature") {
   it.start(but(SSH_AGENTC_SIGN_REQUEST, encode_sign_response(signature).value()));
   const auto signing = it.sign(key_blob("sk-ssh-ed25519@openssh.com"));
   it.loop.poll();
-  REQUIRE(signing.result);
+  REQUIRE(signing.result.has_value());
   CHECK(signing.result->value() == signature);
 }
 
@@ -319,10 +319,10 @@ TEST_CASE("more operations than allowed at a time wait for their turn") {
   const auto listing = it.list();
   it.loop.poll();
   CHECK(it.agent->most_connections == kMaxAgentOperations);
-  CHECK_FALSE(listing.result);
+  CHECK_FALSE(listing.result.has_value());
   signings.pop_front();
   it.loop.poll();
-  REQUIRE(listing.result);
+  REQUIRE(listing.result.has_value());
   CHECK(listing.result->has_value());
   CHECK(it.agent->most_connections == kMaxAgentOperations);
 }
@@ -337,7 +337,7 @@ TEST_CASE("an operation whose turn does not come ends in time") {
   it.loop.poll();
   it.pass(kAgentLimit);
   CHECK(error_of(signings.back().result).code() == Errc::kTimeout);
-  CHECK_FALSE(signings.front().result);
+  CHECK_FALSE(signings.front().result.has_value());
 }
 
 TEST_CASE("a dropped operation gives back its connection and its turn") {

@@ -20,7 +20,7 @@ struct Choice {
       clock.advance(Millis(400));
       loop.poll();
     }
-    REQUIRE(choosing.result);
+    REQUIRE(choosing.result.has_value());
     return std::move(*choosing.result);
   }
 };
