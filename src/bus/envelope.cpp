@@ -2,6 +2,10 @@
 
 #include <simdjson.h>
 
+#include <algorithm>
+#include <cstdint>
+#include <span>
+
 #include "shed/base/json.h"
 
 namespace shed::bus {
@@ -9,6 +13,12 @@ namespace {
 
 using simdjson::ondemand::json_type;
 static_assert(kJsonPadding >= simdjson::SIMDJSON_PADDING);
+
+using Names = std::span<const std::string_view>;
+constexpr std::string_view kEnvelopeFields[] = {"id",    "namespace", "type",    "in_reply_to",
+                                                "final", "timestamp", "payload", "shed"};
+constexpr std::string_view kShedFields[] = {"name", "backend", "server"};
+constexpr std::string_view kPublishFields[] = {"namespace", "type", "payload"};
 
 std::string_view trim(std::string_view text) {
   const auto last = text.find_last_not_of(" \t\r\n");
@@ -44,14 +54,22 @@ Status read_text(simdjson::ondemand::value value, std::string_view name, std::st
   return fail(Errc::kInvalid, "'{}' is not a string", name);
 }
 
+// Calls `field` for those of the fields that are there. Refused on purpose: a name that stands twice.
+// Readers disagree on which of the two counts, and the next one may not be this one.
 template <class Field>
-Status for_each_field(simdjson::ondemand::object object, Field field) {
+Status for_each_field(simdjson::ondemand::object object, Names names, Field field) {
+  std::uint32_t seen = 0;
   for (auto item : object) {
     simdjson::ondemand::field member;
     std::string_view key;
     if (std::move(item).get(member) != simdjson::SUCCESS) return fail(Errc::kInvalid, "not a JSON object");
     if (member.unescaped_key().get(key) != simdjson::SUCCESS) return fail(Errc::kInvalid, "a broken key");
-    const Status status = field(key, member.value());
+    const auto known = std::ranges::find(names, key);
+    if (known == names.end()) continue;
+    const std::uint32_t bit = 1U << (known - names.begin());
+    if ((seen & bit) != 0) return fail(Errc::kInvalid, "'{}' stands there twice", *known);
+    seen |= bit;
+    const Status status = field(*known, member.value());
     if (!status) return status;
   }
   return {};
@@ -63,11 +81,9 @@ Status read_shed(simdjson::ondemand::value value, Envelope& envelope) {
   if (value.get_object().get(object) != simdjson::SUCCESS)
     return fail(Errc::kInvalid, "'shed' is not an object");
   envelope.has_shed = true;
-  return for_each_field(object, [&](std::string_view key, simdjson::ondemand::value member) -> Status {
-    if (key == "name") return read_text(member, key, envelope.shed.name);
-    if (key == "backend") return read_text(member, key, envelope.shed.backend);
-    if (key == "server") return read_text(member, key, envelope.shed.server);
-    return {};
+  return for_each_field(object, kShedFields, [&](std::string_view key, simdjson::ondemand::value member) {
+    ShedView& shed = envelope.shed;
+    return read_text(member, key, key == "name" ? shed.name : key == "backend" ? shed.backend : shed.server);
   });
 }
 
@@ -100,8 +116,7 @@ Status read_field(std::string_view key, simdjson::ondemand::value value, Envelop
   if (key == "final") return read_final(value, envelope.final);
   if (key == "timestamp") return read_text(value, key, envelope.timestamp);
   if (key == "payload") return read_payload(value, envelope.payload);
-  if (key == "shed") return read_shed(value, envelope);
-  return {};
+  return read_shed(value, envelope);
 }
 
 }  // namespace
@@ -136,14 +151,20 @@ Result<Envelope> EnvelopeDecoder::decode(std::string_view text) {
   if (!object) return propagate(object);
   Envelope envelope;
   std::string_view type;
-  const Status status = for_each_field(*object, [&](std::string_view key, simdjson::ondemand::value value) {
-    return read_field(key, value, envelope, type);
-  });
+  const Status status =
+      for_each_field(*object, kEnvelopeFields, [&](std::string_view key, simdjson::ondemand::value value) {
+        return read_field(key, value, envelope, type);
+      });
   if (!status) return propagate(status);
   const auto known = type_from(type);
   if (!known) return propagate(known);
   envelope.type = *known;
+  // An answer may hold session credentials, and what was only validated nobody reads.
+  if (envelope.type == EnvelopeType::kResponse) state_->whole.wipe();
   if (envelope.id.empty()) return fail(Errc::kInvalid, "no 'id'");
+  if (envelope.id.size() > kMaxId || envelope.in_reply_to.size() > kMaxId) {
+    return fail(Errc::kInvalid, "an id is longer than {} bytes", kMaxId);
+  }
   if (!is_valid_namespace(envelope.ns)) return fail(Errc::kInvalid, "no valid 'namespace'");
   return envelope;
 }
@@ -153,11 +174,9 @@ Result<PublishBody> EnvelopeDecoder::decode_publish(std::string_view text) {
   if (!object) return propagate(object);
   PublishBody body;
   const Status status =
-      for_each_field(*object, [&](std::string_view key, simdjson::ondemand::value value) -> Status {
-        if (key == "namespace") return read_text(value, key, body.ns);
-        if (key == "type") return read_text(value, key, body.type);
+      for_each_field(*object, kPublishFields, [&](std::string_view key, simdjson::ondemand::value value) {
         if (key == "payload") return read_payload(value, body.payload);
-        return {};
+        return read_text(value, key, key == "type" ? body.type : body.ns);
       });
   if (!status) return propagate(status);
   return body;

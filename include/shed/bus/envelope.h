@@ -18,6 +18,8 @@ namespace shed::bus {
 
 inline constexpr std::size_t kMaxPublishBody = 1024 * 1024;
 inline constexpr std::size_t kMaxNamespace = 128;
+// Of `id` and `in_reply_to`; a UUID has 36. Other buses' ids may look different, but go into our records.
+inline constexpr std::size_t kMaxId = 128;
 
 enum class EnvelopeType { kRequest, kResponse, kEvent };
 std::string_view to_text(EnvelopeType type);
@@ -56,9 +58,11 @@ class EnvelopeDecoder {
 
   // `text` needs kJsonPadding readable bytes behind it. The views are valid until the next call,
   // the payload as long as `text`. The whole text is validated, the payload too. Errc::kInvalid:
-  // not one JSON object, a field of the wrong type, no id, no or a bad namespace, unknown type.
+  // not one JSON object, a field of the wrong type or twice, no id or one over kMaxId, no or a bad
+  // namespace, unknown type. JSON's own limits are those of JsonDocument: kJsonMaxDepth levels, and
+  // no number that neither a double nor 64 bits can hold.
   Result<Envelope> decode(std::string_view text);
-  // Errc::kInvalid only for what is not a JSON object.
+  // Errc::kInvalid for what is not one JSON object, and for a field of the wrong type or twice.
   Result<PublishBody> decode_publish(std::string_view text);
 
  private:
