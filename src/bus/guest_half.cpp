@@ -1,6 +1,12 @@
 #include "shed/bus/guest_half.h"
 
 namespace shed::bus {
+namespace {
+
+// A larger answer's memory is given back: most answers are small.
+constexpr std::size_t kKeptCapacity = std::size_t{64} * 1024;
+
+}  // namespace
 
 GuestHalf::GuestHalf(async::Loop& loop) : loop_(loop) {
   slots_.reserve(kMaxInFlight);
@@ -30,7 +36,9 @@ GuestHalf::Slot* GuestHalf::take_slot() {
 void GuestHalf::free_slot(Slot& slot) {
   slot.waiting = false;
   slot.done.reset();
-  slot.text.wipe();  // an answer may hold session credentials
+  slot.error_text.clear();  // of a request that was dropped before it saw its error
+  slot.text.wipe();         // an answer may hold session credentials
+  if (slot.text.capacity() > kKeptCapacity) slot.text.release();
   free_.push_back(&slot);
 }
 

@@ -25,6 +25,7 @@ Status HostHalf::accept(GuestPort& from, const Envelope& envelope) {
     return fail(Errc::kUnavailable, "nobody on the host listens to {}; is the host agent running?",
                 envelope.ns);
   }
+  listener->forget_old();
   if (listener->queue_.size() + envelope.payload.size() > kMaxQueuedBytes ||
       listener->outstanding_.size() >= kMaxOutstanding) {
     return fail(Errc::kLimit, "the host agent does not keep up with {}", envelope.ns);
@@ -46,14 +47,16 @@ Status HostHalf::Subscription::expect_answer(std::string_view id, GuestPort& gue
   Outstanding entry{{}, &guest, half_.loop_.clock().now()};
   if (id.size() != entry.id.size()) return fail(Errc::kInvalid, "the id is not a UUID");
   std::ranges::copy(id, entry.id.begin());
-  // What was never answered must not fill the table for ever.
-  if (entry.since - last_sweep_ > kForgetAfter) {
-    last_sweep_ = entry.since;
-    std::erase_if(outstanding_,
-                  [&](const Outstanding& old) { return entry.since - old.since > kForgetAfter; });
-  }
   outstanding_.push_back(entry);
   return {};
+}
+
+// What was never answered must not fill the table for ever.
+void HostHalf::Subscription::forget_old() {
+  const SteadyTime now = half_.loop_.clock().now();
+  if (now - last_sweep_ <= kForgetAfter) return;
+  last_sweep_ = now;
+  std::erase_if(outstanding_, [&](const Outstanding& old) { return now - old.since > kForgetAfter; });
 }
 
 Result<std::unique_ptr<HostHalf::Subscription>> HostHalf::subscribe(std::string_view ns) {

@@ -41,6 +41,7 @@ class GuestHalf {
   void connect(Uplink* uplink);
   bool connected() const { return uplink_ != nullptr; }
 
+  // `ns` must stay until the task is done or dropped, `payload` until it has started.
   // Errc::kUnavailable: not connected, or nobody listens. kClosed: the connection was lost while
   // waiting. kTimeout. kLimit: too many requests.
   async::Task<Result<Reply>> request(std::string_view ns, std::string_view payload, Millis limit);

@@ -94,6 +94,7 @@ class HostHalf::Subscription {
   // Longer than any guest waits: an answer after that has nobody to go to.
   static constexpr Millis kForgetAfter{60'000};
   Status expect_answer(std::string_view id, GuestPort& guest);
+  void forget_old();
 
   HostHalf& half_;
   std::string ns_;

@@ -1,0 +1,302 @@
+#include "shed/bus/host_half.h"
+
+#include "bus_fixture.h"
+
+namespace shed::bus {
+namespace {
+
+struct Fixture {
+  FakeClock clock;
+  async::Loop loop{clock};
+  HostHalf half{loop};
+  FakePort web{"web"};
+  FakePort db{"db"};
+
+  Fixture() {
+    half.attach(web);
+    half.attach(db);
+  }
+  std::unique_ptr<HostHalf::Subscription> listen(std::string_view ns = "ssh-agent") {
+    auto subscription = half.subscribe(ns);
+    REQUIRE(subscription);
+    return std::move(*subscription);
+  }
+  // The id of what was sent.
+  std::string send(FakePort& from, std::string_view payload = "{}",
+                   EnvelopeType type = EnvelopeType::kRequest) {
+    const Uuid id = make_uuid7(clock.wall());
+    status = half.accept(from, envelope(id.view(), payload, type));
+    return std::string(id.view());
+  }
+  static Envelope envelope(std::string_view id, std::string_view payload, EnvelopeType type) {
+    Envelope envelope;
+    envelope.id = id;
+    envelope.ns = "ssh-agent";
+    envelope.type = type;
+    envelope.timestamp = "2026-03-31T15:04:05.000Z";
+    envelope.payload = payload;
+    return envelope;
+  }
+  Status respond(std::string_view text, std::string_view ns = "ssh-agent") {
+    Buffer padded;
+    padded.append(text);
+    padded.spare(kJsonPadding);
+    EnvelopeDecoder decoder;
+    const auto envelope = decoder.decode(padded.view());
+    REQUIRE(envelope);
+    return half.respond(ns, *envelope, padded.view());
+  }
+  Status status;
+};
+
+std::string taken(HostHalf::Subscription& subscription) {
+  Buffer buffer;
+  subscription.take(buffer);
+  return std::string(buffer.view());
+}
+
+std::string shed_json(std::string_view name) {
+  return fmt::format(R"({{"name":"{}","backend":"fake","server":"mini2"}})", name);
+}
+
+std::string answer(std::string_view id, std::string_view shed = "web", std::string_view payload = "1") {
+  return response_to(id, "ssh-agent", payload, shed_json(shed));
+}
+
+TEST_CASE("a request goes to the listener as one event, with the guest it came from") {
+  Fixture fixture;
+  const auto listener = fixture.listen();
+  CHECK_FALSE(listener->pending().is_set());
+  const std::string id = fixture.send(fixture.web, R"({"operation" : "ping"})");
+  REQUIRE(fixture.status);
+  CHECK(listener->pending().is_set());
+  CHECK(taken(*listener) ==
+        fmt::format("event: message\ndata: {{\"id\":\"{}\",\"namespace\":\"ssh-agent\",\"type\":\"request\","
+                    "\"final\":true,\"timestamp\":\"2026-03-31T15:04:05.000Z\","
+                    "\"payload\":{{\"operation\" : \"ping\"}},\"shed\":{}}}\n\n",
+                    id, shed_json("web")));
+  CHECK_FALSE(listener->pending().is_set());
+  CHECK(taken(*listener).empty());
+}
+
+TEST_CASE("a shed that a guest claims to be is overwritten") {
+  Fixture fixture;
+  const auto listener = fixture.listen();
+  const Uuid id = make_uuid7(fixture.clock.wall());
+  Envelope forged = Fixture::envelope(id.view(), "1", EnvelopeType::kRequest);
+  forged.has_shed = true;
+  forged.shed = {"admin", "root", "other"};
+  REQUIRE(fixture.half.accept(fixture.db, forged));
+  const std::string event = taken(*listener);
+  CHECK(event.find("admin") == event.npos);
+  CHECK(event.find(shed_json("db")) != event.npos);
+}
+
+TEST_CASE("a payload over several lines is one line of data") {
+  Fixture fixture;
+  const auto listener = fixture.listen();
+  fixture.send(fixture.web, "{\n\"a\":\r\n1\n\n}");
+  const auto events = events_in(taken(*listener));
+  REQUIRE(events.size() == 1);
+  CHECK(events[0].find("\"payload\":{ \"a\":  1  }") != std::string::npos);
+}
+
+TEST_CASE("messages wait in their order") {
+  Fixture fixture;
+  const auto listener = fixture.listen();
+  fixture.send(fixture.web, "1");
+  fixture.send(fixture.db, "2", EnvelopeType::kEvent);
+  const auto events = events_in(taken(*listener));
+  REQUIRE(events.size() == 2);
+  CHECK(member(events[0], "type") == "request");
+  CHECK(member(events[1], "type") == "event");
+}
+
+TEST_CASE("where nobody listens a message is refused with the remedy") {
+  Fixture fixture;
+  const auto other = fixture.listen("aws-credentials");
+  fixture.send(fixture.web);
+  REQUIRE_FALSE(fixture.status);
+  CHECK(fixture.status.error().code() == Errc::kUnavailable);
+  CHECK(fixture.status.error().text() ==
+        "nobody on the host listens to ssh-agent; is the host agent running?");
+}
+
+TEST_CASE("a request whose id is no UUID is refused") {
+  Fixture fixture;
+  const auto listener = fixture.listen();
+  for (const std::string& id : {std::string("1"), std::string(35, 'i'), std::string(37, 'i')}) {
+    const Status status =
+        fixture.half.accept(fixture.web, Fixture::envelope(id, "1", EnvelopeType::kRequest));
+    REQUIRE_FALSE(status);
+    CHECK(status.error().code() == Errc::kInvalid);
+  }
+  CHECK(taken(*listener).empty());
+}
+
+TEST_CASE("a namespace has one listener, and reserved and bad ones have none") {
+  Fixture fixture;
+  const auto listener = fixture.listen("ssh-agent");
+  CHECK(fixture.half.subscribe("ssh-agent").error().code() == Errc::kExists);
+  CHECK(fixture.half.subscribe("system:health").error().code() == Errc::kRefused);
+  CHECK(fixture.half.subscribe("").error().code() == Errc::kInvalid);
+  CHECK(fixture.half.subscribe("a b").error().code() == Errc::kInvalid);
+  CHECK(fixture.half.subscriptions().size() == 1);
+  CHECK(listener->ns() == "ssh-agent");
+  CHECK(listener->created_at() == fixture.clock.wall());
+}
+
+TEST_CASE("so many namespaces have listeners at a time") {
+  Fixture fixture;
+  std::vector<std::unique_ptr<HostHalf::Subscription>> listeners;
+  for (std::size_t i = 0; i < HostHalf::kMaxListeners; ++i) {
+    listeners.push_back(fixture.listen(fmt::format("n{}", i)));
+  }
+  CHECK(fixture.half.subscribe("one-more").error().code() == Errc::kLimit);
+  listeners.pop_back();
+  CHECK(fixture.half.subscribe("one-more"));
+}
+
+TEST_CASE("an answer goes to the guest that asked, as it came, once") {
+  Fixture fixture;
+  const auto listener = fixture.listen();
+  const std::string first = fixture.send(fixture.web);
+  const std::string second = fixture.send(fixture.db);
+  const std::string text = answer(second, "db", "[1 , 2]");
+  CHECK(fixture.respond(text));
+  CHECK(fixture.db.delivered == std::vector<std::string>{text});
+  CHECK(fixture.web.delivered.empty());
+  const Status again = fixture.respond(text);
+  REQUIRE_FALSE(again);
+  CHECK(again.error().code() == Errc::kRefused);
+  CHECK(fixture.respond(answer(first)));
+  CHECK(fixture.db.delivered.size() == 1);
+}
+
+TEST_CASE("an answer to what nobody asked is refused") {
+  Fixture fixture;
+  const auto listener = fixture.listen();
+  const std::string id = fixture.send(fixture.web);
+  const std::string event = fixture.send(fixture.web, "1", EnvelopeType::kEvent);
+  CHECK(fixture.respond(answer("0197f000-0000-7000-8000-000000000000")).error().code() == Errc::kRefused);
+  CHECK(fixture.respond(answer("")).error().code() == Errc::kRefused);
+  CHECK(fixture.respond(answer(event)).error().code() == Errc::kRefused);
+  CHECK(fixture.respond(answer(id, "db")).error().code() == Errc::kRefused);
+  CHECK(fixture.web.delivered.empty());
+  CHECK(fixture.db.delivered.empty());
+}
+
+TEST_CASE("an answer of another namespace or type is refused") {
+  Fixture fixture;
+  const auto ssh = fixture.listen();
+  const auto aws = fixture.listen("aws-credentials");
+  const std::string id = fixture.send(fixture.web);
+  CHECK(fixture.respond(answer(id), "aws-credentials").error().code() == Errc::kInvalid);
+  CHECK(fixture.respond(response_to(id, "aws-credentials", "1", shed_json("web")), "ssh-agent")
+            .error()
+            .code() == Errc::kInvalid);
+  // Of the right form, but the request was another listener's.
+  CHECK(fixture.respond(response_to(id, "aws-credentials", "1", shed_json("web")), "aws-credentials")
+            .error()
+            .code() == Errc::kRefused);
+  CHECK(fixture.respond(answer(id), "docker-credentials").error().code() == Errc::kInvalid);
+  std::string event = answer(id);
+  event.replace(event.find("response"), 8, "event");
+  CHECK(fixture.respond(event).error().code() == Errc::kInvalid);
+  CHECK(fixture.web.delivered.empty());
+}
+
+TEST_CASE("an answer for a guest that is not here is refused") {
+  Fixture fixture;
+  const auto listener = fixture.listen();
+  const std::string id = fixture.send(fixture.web);
+  CHECK(fixture.respond(answer(id, "nobody")).error().code() == Errc::kNotFound);
+  const std::string elsewhere = R"({"name":"web","backend":"fake","server":"mini3"})";
+  CHECK(fixture.respond(response_to(id, "ssh-agent", "1", elsewhere)).error().code() == Errc::kNotFound);
+  fixture.half.detach(fixture.web);
+  CHECK(fixture.respond(answer(id)).error().code() == Errc::kNotFound);
+  // Connected anew: what it asked before is forgotten.
+  fixture.half.attach(fixture.web);
+  CHECK(fixture.respond(answer(id)).error().code() == Errc::kRefused);
+  CHECK(fixture.web.delivered.empty());
+}
+
+TEST_CASE("when a listener goes, those whom it has not answered are told at once") {
+  Fixture fixture;
+  auto listener = fixture.listen();
+  const std::string answered = fixture.send(fixture.web);
+  const std::string open = fixture.send(fixture.web);
+  fixture.send(fixture.db);
+  fixture.half.detach(fixture.db);
+  REQUIRE(fixture.respond(answer(answered)));
+  listener.reset();
+  REQUIRE(fixture.web.lost.size() == 1);
+  CHECK(fixture.web.lost[0].first == open);
+  CHECK(fixture.web.lost[0].second.code() == Errc::kClosed);
+  CHECK(fixture.web.lost[0].second.text() == "the host agent went away before it answered");
+  CHECK(fixture.db.lost.empty());
+  CHECK(fixture.half.subscriptions().empty());
+  CHECK(fixture.half.subscribe("ssh-agent"));
+}
+
+TEST_CASE("messages for a listener that does not read are refused at a bound, until it reads") {
+  Fixture fixture;
+  const auto listener = fixture.listen();
+  const std::string payload = "\"" + std::string(kMaxPublishBody - 512, 'x') + "\"";
+  int accepted = 0;
+  while (fixture.send(fixture.web, payload), fixture.status) {
+    ++accepted;
+    REQUIRE(accepted < 10);
+  }
+  CHECK(accepted == 4);
+  CHECK(fixture.status.error().code() == Errc::kLimit);
+  CHECK(fixture.status.error().text() == "the host agent does not keep up with ssh-agent");
+  taken(*listener);
+  fixture.send(fixture.web, payload);
+  CHECK(fixture.status);
+}
+
+TEST_CASE("requests that nobody answers are bounded, and forgotten after a minute") {
+  Fixture fixture;
+  const auto listener = fixture.listen();
+  const std::string oldest = fixture.send(fixture.web);
+  for (std::size_t i = 1; i < HostHalf::kMaxOutstanding; ++i) {
+    fixture.send(fixture.web);
+    taken(*listener);
+  }
+  REQUIRE(fixture.status);
+  fixture.send(fixture.web);
+  REQUIRE_FALSE(fixture.status);
+  CHECK(fixture.status.error().code() == Errc::kLimit);
+  fixture.clock.advance(60s);
+  fixture.send(fixture.web);
+  CHECK_FALSE(fixture.status);
+  fixture.clock.advance(1s);
+  fixture.send(fixture.web);
+  CHECK(fixture.status);
+  CHECK(fixture.respond(answer(oldest)).error().code() == Errc::kRefused);
+}
+
+TEST_CASE("a link joins both halves as long as it lives") {
+  FakeClock clock;
+  async::Loop loop(clock);
+  GuestHalf guest(loop);
+  HostHalf host(loop);
+  auto link = std::make_unique<LocalLink>(guest, host, "web", "mini2");
+  CHECK(guest.connected());
+  REQUIRE(host.guests().size() == 1);
+  CHECK(host.guests()[0]->shed().name == "web");
+  CHECK(host.guests()[0]->shed().backend == "local");
+  CHECK(host.guests()[0]->shed().server == "mini2");
+  auto listener = std::move(*host.subscribe("ssh-agent"));
+  net::Running<Result<GuestHalf::Reply>> request(loop, guest.request("ssh-agent", "1", 30s));
+  CHECK_FALSE(request.done());
+  link.reset();
+  CHECK_FALSE(guest.connected());
+  CHECK(host.guests().empty());
+  REQUIRE_FALSE(*request);
+  CHECK((*request).error().code() == Errc::kClosed);
+}
+
+}  // namespace
+}  // namespace shed::bus
