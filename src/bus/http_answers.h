@@ -13,4 +13,8 @@ inline constexpr std::string_view kJsonType = "application/json";
 async::Task<> answer_error(net::HttpExchange& exchange, int status, std::string_view code,
                            std::string message);
 
+// False, and answered 403, for what a web page can make a browser send here: under a name of the
+// page's own (DNS rebinding), or with the page's Origin. No program that is meant to be here sends one.
+async::Task<bool> allow_caller(net::HttpExchange& exchange);
+
 }  // namespace shed::bus

@@ -55,10 +55,8 @@ async::Task<> watch_connection(net::HttpExchange& exchange, async::Event& pendin
 }  // namespace
 
 async::Task<> ListenerApi::handle(net::HttpExchange& exchange) {
-  if (!net::is_loopback_host(exchange.header("host"))) {
-    co_return co_await answer_error(exchange, 403, "FORBIDDEN_HOST",
-                                    "the Host header is not a loopback name");
-  }
+  const bool allowed = co_await allow_caller(exchange);
+  if (!allowed) co_return;
   const std::string_view path = exchange.path();
   const bool get = exchange.method() == "GET";
   if (get && path == kListeners) co_return co_await list_listeners(exchange);
@@ -126,10 +124,11 @@ async::Task<> ListenerApi::stream_messages(net::HttpExchange& exchange, std::str
   Buffer batch;
   while (status && !gone) {
     auto pending = queue.pending().wait_for(kCommentInterval);
-    const bool news = co_await pending;
+    (void)co_await pending;
     if (gone) break;
+    // Also when the time ran out: an event that came at the same moment must not be lost.
     queue.take(batch);
-    status = co_await exchange.write(news ? batch.view() : ":\n\n");
+    status = co_await exchange.write(batch.empty() ? ":\n\n" : batch.view());
   }
 }
 

@@ -22,12 +22,13 @@ LocalBus::LocalBus(async::Loop& loop, net::Listener guest, net::Listener host, c
       guest_server_(loop, publish_, {.max_body = kMaxPublishBody}),
       // An answer is a guest's payload and the envelope around it.
       host_server_(loop, listeners_, {.max_body = kMaxPublishBody + 64 * 1024}),
-      scope_(loop) {}
+      loop_(loop) {}
 
 async::Task<> LocalBus::serve() {
-  scope_.spawn(guest_server_.serve(guest_listener_.acceptor()));
-  scope_.spawn(host_server_.serve(host_listener_.acceptor()));
-  co_await scope_.join();
+  async::Scope scope(loop_);
+  scope.spawn(guest_server_.serve(guest_listener_.acceptor()));
+  scope.spawn(host_server_.serve(host_listener_.acceptor()));
+  co_await scope.join();
 }
 
 }  // namespace shed::bus

@@ -33,11 +33,8 @@ async::Task<> PublishEndpoint::handle(net::HttpExchange& exchange) {
   if (exchange.method() != "POST") {
     co_return co_await answer_error(exchange, 405, "METHOD_NOT_ALLOWED", "only POST is allowed");
   }
-  // A web page can make a browser send requests here; it cannot make it name this host.
-  if (!net::is_loopback_host(exchange.header("host"))) {
-    co_return co_await answer_error(exchange, 403, "FORBIDDEN_HOST",
-                                    "the Host header is not a loopback name");
-  }
+  const bool allowed = co_await allow_caller(exchange);
+  if (!allowed) co_return;
   if (exchange.body_too_large()) {
     co_return co_await answer_error(exchange, 413, "BODY_TOO_LARGE",
                                     fmt::format("the body is over {} bytes", kMaxPublishBody));
@@ -63,7 +60,7 @@ async::Task<> PublishEndpoint::publish(net::HttpExchange& exchange) {
     }
     co_return;
   }
-  if (body->type != "request") {
+  if (body->type != "request" && !body->type.empty()) {
     co_return co_await answer_error(exchange, 400, "INVALID_TYPE", "'type' is neither request nor event");
   }
   // Other requests use the decoder while this one waits: the namespace must not be a view into it.

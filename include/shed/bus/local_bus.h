@@ -26,7 +26,7 @@ class LocalBus {
   LocalBus(const LocalBus&) = delete;
   LocalBus& operator=(const LocalBus&) = delete;
 
-  // Serves until the task is dropped.
+  // Takes connections until the task is dropped; those that are there go with the bus.
   async::Task<> serve();
 
   const net::Address& guest_address() const { return guest_listener_.address(); }
@@ -43,7 +43,7 @@ class LocalBus {
   ListenerApi listeners_;
   net::HttpServer guest_server_;
   net::HttpServer host_server_;
-  async::Scope scope_;
+  async::Loop& loop_;
 };
 
 }  // namespace shed::bus
