@@ -44,6 +44,20 @@ int refuse(std::string_view typed) {
   return 2;
 }
 
+int version(int argc, char** argv) {
+  const std::string_view argument = argc > 2 ? argv[2] : "";
+  if (argument == "--help" || argument == "-h") {
+    fmt::print("Usage: shed-ext version\nPrints the version.\n");
+    return 0;
+  }
+  if (!argument.empty()) {
+    fmt::print(stderr, "shed-ext version: unknown argument '{}', it takes none\n", log::printable(argument));
+    return 2;
+  }
+  fmt::print("shed-ext {}\n", SHED_VERSION);
+  return 0;
+}
+
 int run(const Applet& applet, std::string_view called, int argc, char** argv, int first) {
   log::set_program(called);
   return applet.run(Arguments(argv + first, argv + argc));
@@ -68,10 +82,7 @@ int dispatch(int argc, char** argv) {
     print_help();
     return 0;
   }
-  if (name == kVersionCommand || name == "--version") {
-    fmt::print("shed-ext {}\n", SHED_VERSION);
-    return 0;
-  }
+  if (name == kVersionCommand || name == "--version") return version(argc, argv);
   return refuse(name);
 }
 

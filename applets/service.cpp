@@ -1,13 +1,31 @@
 #include "service.h"
 
+#include <sys/resource.h>
+
+#include <algorithm>
 #include <csignal>
 
 #include "shed/async/process.h"
 #include "shed/async/scope.h"
+#include "shed/base/hardening.h"
 #include "shed/base/log.h"
 
 namespace shed::applets {
 namespace {
+
+// Enough for every table of this program at its bound; more would only cost the kernel.
+constexpr rlim_t kDescriptors = 16384;
+
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= kDescriptors) return;
+  limit.rlim_cur = std::min(limit.rlim_max, kDescriptors);
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+void warn(const std::vector<std::string>& failures) {
+  for (const std::string& failure : failures) log::warning("hardening: {}", failure);
+}
 
 async::Task<> watch(async::Task<> task, async::Event& over) {
   co_await std::move(task);
@@ -35,9 +53,20 @@ async::Task<int> run_scope(async::Loop& loop, async::Task<> task) {
 
 }  // namespace
 
-void become_service(const HardeningOptions& options) {
+void become_service() {
   std::signal(SIGPIPE, SIG_IGN);
-  for (const std::string& failure : harden_process(options)) log::warning("hardening: {}", failure);
+  warn(harden_process({}));
+  raise_descriptor_limit();
+}
+
+void become_parent() {
+  std::signal(SIGPIPE, SIG_IGN);
+  warn(harden_process({.no_new_privileges = false}));
+}
+
+void become_alone() {
+  warn(forbid_new_privileges());
+  raise_descriptor_limit();
 }
 
 int run_until_signal(async::Loop& loop, async::Task<> task) {
@@ -48,6 +77,11 @@ int fail_with(const Error& error) {
   // The line is all there is: it needs no label.
   log::info("{}", error.text());
   return 1;
+}
+
+int fail_usage(const Error& error) {
+  fail_with(error);
+  return 2;
 }
 
 }  // namespace shed::applets

@@ -2,19 +2,24 @@
 #pragma once
 
 #include "shed/async/loop.h"
-#include "shed/base/hardening.h"
 #include "shed/base/result.h"
 
 namespace shed::applets {
 
-// Ignores SIGPIPE and hardens the process; each step that fails is one warning.
-void become_service(const HardeningOptions& options = {});
+// Ignores SIGPIPE, hardens the process (each step that fails is one warning) and takes as many
+// descriptors as the system allows: a thousand clients need more than the usual soft limit.
+void become_service();
+// The same for a process that starts a person's command, which must not feel any of it: privileges
+// and descriptors stay as they were until become_alone().
+void become_parent();
+void become_alone();
 
 // Runs the task until it ends or SIGTERM or SIGINT comes. Returns the exit status: 0 after a
 // signal, 1 when the task ended by itself.
 int run_until_signal(async::Loop& loop, async::Task<> task);
 
-// One line on stderr, and the exit status for it.
+// One line on stderr, and the exit status for it: 1, or 2 for what was typed wrongly.
 int fail_with(const Error& error);
+int fail_usage(const Error& error);
 
 }  // namespace shed::applets

@@ -32,12 +32,12 @@ int run(Arguments arguments) {
   line.option("--server", options.server, "This server's name for host agents");
   if (const auto status = line.parse(std::move(arguments))) return *status;
   const auto guest_address = net::parse_address(guest);
-  if (!guest_address) return fail_with(guest_address.error().in("--guest-listen"));
+  if (!guest_address) return fail_usage(guest_address.error().in("--guest-listen"));
   const auto host_address = net::parse_address(host);
-  if (!host_address) return fail_with(host_address.error().in("--host-listen"));
+  if (!host_address) return fail_usage(host_address.error().in("--host-listen"));
   // Whoever reaches either address uses the owner's keys: both stay on this machine.
   if (!guest_address->is_local() || !host_address->is_local()) {
-    return fail_with(Error(Errc::kRefused, "only loopback addresses and unix sockets can be listened on"));
+    return fail_usage(Error(Errc::kRefused, "only loopback addresses and unix sockets can be listened on"));
   }
   become_service();
   async::Loop loop;

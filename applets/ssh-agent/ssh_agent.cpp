@@ -31,7 +31,7 @@ int run(Arguments arguments) {
               "The guest bus; else $SHED_PUBLISH_URL, else " + std::string(bus::kDefaultPublishUrl));
   if (const auto status = line.parse(std::move(arguments))) return *status;
   const auto bus_url = bus::publish_url(url);
-  if (!bus_url) return fail_with(bus_url.error());
+  if (!bus_url) return fail_usage(bus_url.error());
   become_service();
   async::Loop loop;
   net::Address address;

@@ -20,7 +20,7 @@ int run(Arguments arguments) {
   line.flag("--json", json, "As JSON");
   if (const auto code = line.parse(std::move(arguments))) return *code;
   const auto bus_url = bus::publish_url(url);
-  if (!bus_url) return fail_with(bus_url.error());
+  if (!bus_url) return fail_usage(bus_url.error());
   async::Loop loop;
   broker::StatusQuery query{*bus_url, broker::default_status_socket(), environment("SSH_AUTH_SOCK")};
   const broker::StatusReport report = loop.block_on(broker::gather_status(loop, std::move(query)));

@@ -89,7 +89,7 @@ async::Task<int> run_command(async::Loop& loop, const Options& options, const Ru
     log::error("{}", process.error().text());
     co_return process.error().code() == Errc::kNotFound ? 127 : 126;  // as a shell has it
   }
-  for (const std::string& failure : forbid_new_privileges()) log::warning("hardening: {}", failure);
+  become_alone();
   async::Scope signals(loop);
   signals.spawn(pass_on(loop, *process, SIGTERM, true));
   signals.spawn(pass_on(loop, *process, SIGHUP, true));
@@ -152,7 +152,7 @@ int run(Arguments arguments) {
     return 1;
   }
   options.umask = ::umask(077);
-  become_service({.no_new_privileges = false});
+  become_parent();
   async::Loop loop;
   const auto status = loop.block_on(up(loop, options, std::move(*config)));
   return status ? *status : fail_with(status.error());

@@ -20,11 +20,16 @@ ssh::BackendMode backend_mode(SshMode mode) {
 
 void say_what_is_worth_knowing(const HostConfig& config, AuditLog& audit) {
   for (const ConfigProblem& notice : config.notices) log::warning("{}", notice.format());
+  if (config.ssh_approval.omitted) log::warning("{}", omitted_policy_reason(Namespace::kSsh));
   if (!audit.enabled()) {
-    log::warning("logging.enabled is false: no audit log is kept");
+    log::warning("the audit log is off: logging.enabled is false");
   } else if (const Status status = audit.check(); !status) {
     log::error("audit log: {}; every request is refused until it can be written", status.error().text());
   }
+}
+
+std::string url_text(const net::Url& url) {
+  return url.address.is_unix() ? "unix://" + url.address.unix_path : "http://" + url.address.text();
 }
 
 }  // namespace
@@ -54,6 +59,7 @@ async::Task<Result<std::unique_ptr<HostAgent>>> HostAgent::start(async::Loop& lo
   if (!backend) co_return propagate(backend, "ssh");
   auto agent = std::make_unique<HostAgent>(loop, std::move(config), std::move(options), std::move(*backend));
   say_what_is_worth_knowing(agent->config_, agent->audit_);
+  co_await agent->say_when_there_are_no_keys();
   if (const Status opened = agent->open_status_socket(); !opened) co_return propagate(opened);
   co_return agent;
 }
@@ -66,8 +72,7 @@ HostAgent::HostAgent(async::Loop& loop, HostConfig config, HostAgentOptions opti
       started_at_(loop.clock().wall()),
       backend_(std::move(backend)),
       audit_(config_.logging_enabled ? config_.logging_path : ""),
-      gate_(config_.ssh_approval, config_.aws.approval, config_.docker.approval),
-      tasks_(loop) {
+      gate_(config_.ssh_approval, config_.aws.approval, config_.docker.approval) {
   for (const HostServer& server : options_.servers) {
     handlers_.push_back(std::make_unique<SshHandler>(
         loop.clock(), *backend_, gate_, audit_, SshHandlerOptions{server.name, config_.approval_timeout}));
@@ -75,6 +80,16 @@ HostAgent::HostAgent(async::Loop& loop, HostConfig config, HostAgentOptions opti
                                          loop, bus::ListenerOptions{server.url, server.name, server.token},
                                          std::string(namespace_name(Namespace::kSsh)), *handlers_.back()));
   }
+}
+
+// Only where looking asks nobody: an agent may want a person's consent for its list.
+async::Task<> HostAgent::say_when_there_are_no_keys() {
+  if (config_.ssh_mode != SshMode::kAuto || backend_->mode() != "local-keys") co_return;
+  const auto keys = co_await backend_->list({});
+  if (keys && !keys->empty()) co_return;
+  log::warning("no SSH agent answers{} and there are no keys in {}: nothing can be signed",
+               options_.agent_socket.empty() ? " (SSH_AUTH_SOCK is not set)" : " at " + options_.agent_socket,
+               options_.key_directory);
 }
 
 Status HostAgent::open_status_socket() {
@@ -86,9 +101,10 @@ Status HostAgent::open_status_socket() {
 }
 
 async::Task<> HostAgent::run() {
-  for (const auto& [server, listener] : listeners_) tasks_.spawn(listener->run());
-  if (status_socket_) tasks_.spawn(status_socket_->run());
-  co_await tasks_.join();
+  async::Scope tasks(loop_);
+  for (const auto& [server, listener] : listeners_) tasks.spawn(listener->run());
+  if (status_socket_) tasks.spawn(status_socket_->run());
+  co_await tasks.join();
 }
 
 async::Task<bool> HostAgent::connected(Millis limit) {
@@ -111,7 +127,7 @@ StatusDocument HostAgent::status() const {
   }
   for (const std::string_view ns : config_.gate_namespaces()) document.gate_namespaces.emplace_back(ns);
   for (const HostServer& server : options_.servers) {
-    StatusDocument::Server entry{server.name, server.url.address.text(), {}};
+    StatusDocument::Server entry{server.name, url_text(server.url), {}};
     for (const auto& [owner, listener] : listeners_) {
       if (owner != &server) continue;
       const bus::ListenerState& state = listener->state();

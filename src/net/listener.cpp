@@ -15,7 +15,7 @@ namespace shed::net {
 namespace {
 
 // Connections that wait while the process is busy or at its limit.
-constexpr int kBacklog = 512;
+constexpr int kBacklog = 4096;
 
 UniqueFd new_socket(int family) {
   UniqueFd fd(::socket(family, SOCK_STREAM, 0));

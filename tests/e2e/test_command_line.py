@@ -60,7 +60,7 @@ def test_an_unknown_option_gets_a_suggestion(broker, arguments, suggestion):
 @pytest.mark.parametrize("arguments", [
     ["ssh-agent", "--sock"], ["ssh-agent", "extra"], ["ssh-agent", "--publish-url", "ftp://x/y"],
     ["ssh-agent", "--publish-url", "not a url"], ["host", "frobnicate"], ["host", "status", "--frob"],
-    ["bus"], ["bus", "--guest-listen", "nonsense", "--host-listen", "127.0.0.1:1", "--shed", "x"],
+    ["bus", "--guest-listen", "nonsense", "--host-listen", "127.0.0.1:1", "--shed", "x"],
     ["bus", "--guest-listen", "127.0.0.1:99999", "--host-listen", "127.0.0.1:1", "--shed", "x"],
     ["version", "extra"], ["status", "extra"], ["install", "extra"],
 ], ids=" ".join)

@@ -18,7 +18,8 @@ SHED = {"name": "box", "backend": "vz", "server": "mini2"}
 
 
 def b64(data):
-    return base64.b64encode(data).decode()
+    """Bytes as base64; a text as it is, to send what is none."""
+    return data if isinstance(data, str) else base64.b64encode(data).decode()
 
 
 def sign_payload(key, data=b"data", **changes):
@@ -175,9 +176,7 @@ def test_an_event_over_1_mib_is_refused_and_the_next_stream_works(bus, host):
     stream = bus.stream()
     stream.event(request_envelope({"operation": "ping", "padding": "x" * (2 * 1024 * 1024)}))
     message = request_envelope({"operation": "ping"})
-    stream.event(message)
-    if stream.closed.wait(3):
-        bus.next_stream(stream).event(message)
+    bus.next_stream(stream).event(message)
     assert bus.response()["in_reply_to"] == message["id"]
 
 

@@ -46,7 +46,8 @@ def test_it_leaves_no_core(running):
 
 
 def test_what_it_makes_is_for_its_owner_only(running):
-    assert process_status(running.pid)["Umask"] == "0077"
+    # For the moment in which `up` starts its command it has the person's own mask.
+    wait_until(lambda: process_status(running.pid)["Umask"] == "0077", 5, "umask 0077")
 
 
 def test_its_memory_is_locked_or_it_says_that_it_is_not(running):

@@ -34,7 +34,7 @@ def test_the_longest_path_works(broker, honest_guest_bus, place):
 
 
 def test_a_folder_that_is_missing_is_said(broker, place):
-    refused(broker, place.run / "missing/agent.sock", "no such")
+    refused(broker, place.run / "missing/agent.sock", "does not exist")
     assert not (place.run / "missing").exists()
 
 

@@ -49,6 +49,7 @@ class HostAgent {
 
  private:
   Status open_status_socket();
+  async::Task<> say_when_there_are_no_keys();
 
   async::Loop& loop_;
   HostConfig config_;
@@ -60,7 +61,6 @@ class HostAgent {
   std::vector<std::unique_ptr<SshHandler>> handlers_;
   std::vector<std::pair<const HostServer*, std::unique_ptr<bus::ListenerClient>>> listeners_;
   std::unique_ptr<StatusSocket> status_socket_;
-  async::Scope tasks_;
 };
 
 // The servers that a configuration names.

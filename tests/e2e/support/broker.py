@@ -92,7 +92,8 @@ class Broker:
         relay = self.start("ssh-agent", "--sock", sock, "--publish-url", publish_url, **more)
         relay.sock = str(sock)
         if wait:
-            wait_until(lambda: accepts(sock) or not relay.running, 10, f"the relay on {sock}")
+            wait_until(lambda: (accepts(sock) and os.path.exists(f"{sock}.status")) or not relay.running, 10,
+                       f"the relay on {sock}")
             assert relay.running, relay.stderr
         return relay
 

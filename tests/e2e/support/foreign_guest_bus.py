@@ -66,7 +66,7 @@ class ForeignGuestBus:
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 request = json.loads(body)
-                bus.requests.append((dict(self.headers), request))
+                bus.requests.append((self.headers, request))
                 bus.arrived.release()
                 if self.path != "/v1/publish":
                     return self._send(error(404, "NOT_FOUND"))

@@ -15,7 +15,7 @@ from support.foreign_guest_bus import LoopbackServer, now
 from support.waiting import patience, wait_until
 
 
-def request_envelope(payload, namespace="ssh-agent", **changes):
+def request_envelope(payload, /, namespace="ssh-agent", **changes):
     fields = {
         "id": uuid7(), "namespace": namespace, "type": "request", "final": True, "timestamp": now(),
         "payload": payload, "shed": {"name": "box", "backend": "vz", "server": "mini2"},
@@ -70,7 +70,7 @@ class ForeignHostBus:
                 if not match:
                     return self._json(200, {"listeners": [], "sheds": []})
                 namespace = match[1]
-                bus.subscribed.append((namespace, dict(self.headers)))
+                bus.subscribed.append((namespace, self.headers))
                 status = bus.status_of(namespace)
                 if status != 200:
                     code = {409: "NAMESPACE_ALREADY_REGISTERED", 503: "SHUTTING_DOWN"}.get(status, "ERROR")
@@ -96,7 +96,7 @@ class ForeignHostBus:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 match = re.fullmatch(r"/api/plugins/listeners/([^/]+)/respond", self.path)
                 assert match, self.path
-                bus.responses.put((match[1], json.loads(body), dict(self.headers)))
+                bus.responses.put((match[1], json.loads(body), self.headers))
                 if bus.respond_status == 204:
                     self.send_response(204)
                     self.end_headers()
