@@ -211,7 +211,6 @@ constexpr int kKeepAliveProbes = 3;
 Result<std::vector<SocketAddress>> look_up(const Address& address) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = AI_ADDRCONFIG;
   addrinfo* list = nullptr;
   const int error = getaddrinfo(address.host.c_str(), std::to_string(address.port).c_str(), &hints, &list);
   if (error != 0) return fail(Errc::kNotFound, "{}", gai_strerror(error));
@@ -231,7 +230,8 @@ async::Task<Result<std::vector<SocketAddress>>> resolve(async::Loop& loop, Addre
       address.is_unix() ? unix_socket_address(address.unix_path) : literal_socket_address(address);
   if (direct) co_return std::vector(1, *direct);
   if (address.is_unix() || !is_host_name(address.host)) co_return propagate(direct);
-  co_return co_await async::offload(loop, [address] { return look_up(address); });
+  auto found = async::offload(loop, [address] { return look_up(address); });
+  co_return co_await std::move(found);
 }
 
 void keep_alive(int fd) {
