@@ -62,8 +62,8 @@ class AgentConnection:
 
     def __init__(self, path, seconds=10):
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.socket.connect(str(path))  # waits for a place in the listen queue, as any client does
         self.socket.settimeout(patience(seconds))
-        self.socket.connect(str(path))
 
     def __enter__(self):
         return self
