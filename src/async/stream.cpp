@@ -4,26 +4,14 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
-#include <uv.h>
 
 #include <array>
 #include <cerrno>
-#include <cstdlib>
-#include <cstring>
 
-#include "shed/async/scope.h"
-#include "shed/base/log.h"
+#include "async/handles.h"
 
 namespace shed::async {
 namespace {
-
-// After "too many open files": connections end by themselves, so look again soon.
-constexpr Millis kDescriptorPause{50};
-// After a unix socket's "listen queue full", which no poll reports: the server is at work, so soon.
-constexpr Millis kBacklogPause{10};
-// Reads that are answered at once, and connections that are there at once, before everybody else
-// gets a turn: a peer that never pauses must not own the loop.
-constexpr unsigned kInARow = 16;
 
 #ifdef MSG_NOSIGNAL
 constexpr int kSendFlags = MSG_NOSIGNAL;
@@ -38,6 +26,8 @@ std::unexpected<Error> io_error(int error) {
   return std::unexpected(system_error(error));
 }
 
+}  // namespace
+
 void make_pollable(int fd) {
   fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
   fcntl(fd, F_SETFD, FD_CLOEXEC);
@@ -45,98 +35,6 @@ void make_pollable(int fd) {
   const int on = 1;
   setsockopt(fd, SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof on);
 #endif
-}
-
-int accept_pollable(int listener) {
-#ifdef __linux__
-  return ::accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
-#else
-  const int fd = ::accept(listener, nullptr, nullptr);
-  if (fd >= 0) make_pollable(fd);
-  return fd;
-#endif
-}
-
-[[noreturn]] void die_watched_twice() {
-  log::error("a descriptor has two watchers; this is a bug");
-  std::abort();
-}
-
-}  // namespace
-
-// Lives until libuv has closed the handle, which is later than the watcher.
-struct FdWatcher::State {
-  State(Loop& l, int fd) : loop(l), pollable(init(l, fd)) { poll.data = this; }
-
-  // False for what the system does not poll: a regular file, say. That is always ready.
-  bool init(Loop& l, int fd) {
-    const int error = uv_poll_init(l.native(), &poll, fd);
-    if (error == UV_EEXIST) die_watched_twice();
-    return error == 0;
-  }
-
-  // The poll stays armed between waits. Only readiness that nobody waits for disarms it, so a
-  // conversation of requests and answers never changes the kernel's interest list.
-  void want(int event) {
-    if (!pollable) on_event(event);
-    if (!pollable || (armed & event) != 0) return;
-    armed |= event;
-    start();
-  }
-  void start() {
-    // Stops where nothing is wanted.
-    const int error = uv_poll_start(&poll, armed, [](uv_poll_t* handle, int status, int events) {
-      auto* self = static_cast<State*>(handle->data);
-      if (status >= 0) return self->on_event(events);
-      // The descriptor has an error to report, and libuv has stopped polling: the next read or
-      // write of whoever waits gets that error.
-      self->armed = 0;
-      self->on_event(UV_READABLE | UV_WRITABLE);
-    });
-    if (error == UV_EEXIST) die_watched_twice();
-  }
-  void on_event(int events) {
-    const int before = armed;
-    wake_or_disarm(reader, events, UV_READABLE);
-    wake_or_disarm(writer, events, UV_WRITABLE);
-    if (pollable && armed != before) start();
-  }
-  void wake_or_disarm(IntrusiveList<Waiter>& waiters, int events, int event) {
-    if ((events & event) == 0) return;
-    if (waiters.empty()) {
-      armed &= ~event;
-    } else {
-      loop.wake(waiters.front());
-    }
-    // Sockets are writable nearly always: interest in it is for one wait.
-    if (event == UV_WRITABLE) armed &= ~event;
-  }
-
-  Loop& loop;
-  uv_poll_t poll{};
-  const bool pollable;
-  int armed = 0;
-  IntrusiveList<Waiter> reader, writer;
-};
-
-FdWatcher::FdWatcher(Loop& loop, int fd)
-    : state_(new State(loop, fd), [](State* state) {
-        if (!state->pollable) return delete state;
-        uv_poll_stop(&state->poll);
-        uv_close(reinterpret_cast<uv_handle_t*>(&state->poll),
-                 [](uv_handle_t* handle) { delete static_cast<State*>(handle->data); });
-      }) {}
-
-FdWatcher::FdWatcher(FdWatcher&&) noexcept = default;
-FdWatcher& FdWatcher::operator=(FdWatcher&&) noexcept = default;
-FdWatcher::~FdWatcher() = default;
-
-void FdWatcher::Ready::await_suspend(std::coroutine_handle<> coroutine) {
-  waiter_.coroutine = coroutine;
-  State& state = *watcher_.state_;
-  const bool reading = direction_ == Direction::kRead;
-  (reading ? state.reader : state.writer).push_back(waiter_);
-  state.want(reading ? UV_READABLE : UV_WRITABLE);
 }
 
 Stream::Stream(Loop& loop, UniqueFd fd) : fd_(std::move(fd)) {
@@ -247,95 +145,6 @@ Result<PeerCredentials> Stream::peer_credentials() const {
   if (getpeereid(fd_.get(), &user, &group) != 0) return std::unexpected(system_error(errno));
   return PeerCredentials{user, 0};
 #endif
-}
-
-Acceptor::Acceptor(Loop& loop, UniqueFd fd) : loop_(loop), fd_(std::move(fd)), watcher_(loop, fd_.get()) {
-  make_pollable(fd_.get());
-}
-
-Task<Result<UniqueFd>> Acceptor::accept() {
-  for (;;) {
-    if (accepted_in_a_row_ >= kInARow) {
-      accepted_in_a_row_ = 0;
-      auto ready = watcher_.readable();
-      co_await ready;
-    }
-    const int fd = accept_pollable(fd_.get());
-    if (fd >= 0) {
-      ++accepted_in_a_row_;
-      co_return UniqueFd(fd);
-    }
-    switch (errno) {
-      case EAGAIN:
-#if EAGAIN != EWOULDBLOCK
-      case EWOULDBLOCK:
-#endif
-        accepted_in_a_row_ = kInARow;  // waits
-        break;
-      case EMFILE:
-      case ENFILE:
-      case ENOBUFS:
-      case ENOMEM: {
-        auto pause = loop_.sleep(kDescriptorPause);
-        co_await pause;
-        break;
-      }
-      case EINTR:
-      case ECONNABORTED:
-      case EPROTO:
-      case EPERM:  // a firewall's rule
-      // Linux reports what happened to the connection while it was in the queue.
-      case ENETDOWN:
-      case ENETUNREACH:
-      case EHOSTDOWN:
-      case EHOSTUNREACH:
-      case ENOPROTOOPT:
-#ifdef ENONET
-      case ENONET:
-#endif
-        break;
-      default:
-        co_return std::unexpected(system_error(errno));
-    }
-  }
-}
-
-namespace {
-
-Task<Status> finish_connect(Loop& loop, int fd) {
-  FdWatcher watcher(loop, fd);
-  auto ready = watcher.writable();
-  co_await ready;
-  int error = 0;
-  socklen_t length = sizeof error;
-  if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) != 0) error = errno;
-  if (error != 0) co_return std::unexpected(system_error(error));
-  co_return Status{};
-}
-
-// The socket of a unix server with a full listen queue answers EAGAIN and stays unconnected.
-Task<Status> connect(Loop& loop, int fd, sockaddr_storage address, socklen_t length) {
-  while (::connect(fd, reinterpret_cast<const sockaddr*>(&address), length) != 0) {
-    // An interrupted attempt goes on without us.
-    if (errno == EINPROGRESS || errno == EINTR) co_return co_await finish_connect(loop, fd);
-    if (errno != EAGAIN) co_return std::unexpected(system_error(errno));
-    auto pause = loop.sleep(kBacklogPause);
-    co_await pause;
-  }
-  co_return Status{};
-}
-
-}  // namespace
-
-Task<Result<UniqueFd>> connect_socket(Loop& loop, UniqueFd socket, const void* address, unsigned length,
-                                      Millis limit) {
-  sockaddr_storage copy{};
-  if (length > sizeof copy) co_return fail(Errc::kInvalid, "the address is too long");
-  std::memcpy(&copy, address, length);
-  make_pollable(socket.get());
-  const Status status = co_await with_timeout(loop, limit, connect(loop, socket.get(), copy, length));
-  if (!status) co_return propagate(status);
-  co_return socket;
 }
 
 }  // namespace shed::async

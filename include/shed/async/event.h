@@ -5,8 +5,8 @@
 
 namespace shed::async {
 
-// Stays set until reset(). set() queues the waiters, it does not run them. Must outlive its
-// waiters (both live in the same scope as a rule).
+// Stays set until reset(). set() queues the waiters, it does not run them. Should outlive its
+// waiters (both live in the same scope as a rule): who waits for an event that ends is never woken.
 class Event {
  public:
   explicit Event(Loop& loop) : loop_(loop) {}
