@@ -50,14 +50,18 @@ Task<> echo(Stream& stream) {
   std::array<char, 64> message;
   for (;;) {
     const auto count = co_await stream.read(message);
-    if (!count || *count == 0 || !co_await stream.write({message.data(), *count})) co_return;
+    if (!count || *count == 0) co_return;
+    const Status written = co_await stream.write({message.data(), *count});
+    if (!written) co_return;
   }
 }
 Task<int> converse(Stream& stream, int rounds) {
   std::array<char, 4> answer;
   int answers = 0;
   for (int i = 0; i < rounds; ++i) {
-    if (co_await stream.write("pi", "ng") && co_await stream.read_exactly(answer)) ++answers;
+    const Status asked = co_await stream.write("pi", "ng");
+    const Status answered = co_await stream.read_exactly(answer);
+    if (asked && answered) ++answers;
   }
   co_return answers;
 }

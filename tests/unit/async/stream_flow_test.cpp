@@ -99,7 +99,11 @@ TEST_CASE_METHOD(StreamFixture, "a reader that waits is not disturbed by a write
 TEST_CASE_METHOD(StreamFixture, "a peer that sends without end leaves others their turn") {
   static constexpr auto read_until = [](Stream& stream, const bool& stop, int& reads) -> Task<> {
     char byte = 0;
-    while (!stop && (co_await stream.read({&byte, 1})).value_or(0) == 1) ++reads;
+    while (!stop) {
+      const auto count = co_await stream.read({&byte, 1});
+      if (count.value_or(0) != 1) co_return;
+      ++reads;
+    }
   };
   static constexpr auto wait_then_stop = [](Stream& stream, bool& stop) -> Task<> {
     co_await stream.readable();
