@@ -9,6 +9,15 @@
 #include "shed/base/json.h"
 
 namespace shed::broker {
+namespace {
+
+std::string directory_of(const std::string& path) {
+  const auto slash = path.rfind('/');
+  if (slash == path.npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+}  // namespace
 
 std::string format_audit_record(const AuditRecord& record) {
   std::string line;
@@ -35,9 +44,18 @@ std::string format_audit_record(const AuditRecord& record) {
   return line;
 }
 
+// Records in a file that was rotated away or removed are records that nobody finds.
+bool AuditLog::still_there() const {
+  struct stat ours{};
+  struct stat named{};
+  return ::fstat(fd_.get(), &ours) == 0 && ::lstat(path_.c_str(), &named) == 0 &&
+         ours.st_dev == named.st_dev && ours.st_ino == named.st_ino;
+}
+
 Status AuditLog::open() {
-  if (!enabled() || fd_) return {};
-  const std::string directory = path_.substr(0, path_.rfind('/'));
+  if (!enabled() || (fd_ && still_there())) return {};
+  fd_.reset();
+  const std::string directory = directory_of(path_);
   if (const Status made = make_private_directory(directory); !made) return made;
   // No link is followed: the log must not end up where somebody else wants it.
   UniqueFd fd(::open(path_.c_str(),
@@ -68,9 +86,9 @@ Status AuditLog::append(std::string_view line) {
   while (!line.empty()) {
     const ssize_t count = ::write(fd_.get(), line.data(), line.size());
     if (count < 0 && errno == EINTR) continue;
-    if (count < 0) {
+    if (count <= 0) {
       broken_line_ = broken_line_ || line.size() != size;
-      return std::unexpected(system_error(errno).in(path_));
+      return std::unexpected(system_error(count < 0 ? errno : ENOSPC).in(path_));
     }
     line.remove_prefix(static_cast<std::size_t>(count));
   }

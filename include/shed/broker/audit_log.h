@@ -43,9 +43,10 @@ class AuditLog {
   const std::string& path() const { return path_; }
 
   // Appends the record with one write; on return it is with the system, so a crash of this process
-  // loses nothing. Opens the file (0600, in a directory 0700) when it is not open, and again after
-  // a failure: a full disk that has room again is enough to go on. On an error nobody may be given
-  // what the record is about. What a failed write left behind is ended with a newline first.
+  // loses nothing. Opens the file (0600, in a directory 0700) when it is not open, when it was moved
+  // or removed, and again after a failure: a full disk that has room again is enough to go on. On an
+  // error nobody may be given what the record is about. What a failed write left behind is ended with
+  // a newline first.
   Status write(const AuditRecord& record);
   // Whether a record could be written now, for start-up: opens the file.
   Status check() { return open(); }
@@ -53,6 +54,7 @@ class AuditLog {
  private:
   Status open();
   Status append(std::string_view line);
+  bool still_there() const;
   std::string path_;
   UniqueFd fd_;
   bool broken_line_ = false;
