@@ -4,13 +4,15 @@
 
 namespace shed::broker {
 
-std::string error_payload(std::string_view text, std::string_view code, std::string_view reason_code) {
+std::string error_payload(std::string_view text, std::string_view code, std::string_view reason_code,
+                          std::string_view reason) {
   std::string payload;
   JsonWriter(payload)
       .begin_object()
       .field("error", text)
       .field("code", code)
       .field_unless_empty("reason_code", reason_code)
+      .field_unless_empty("reason", reason)
       .end_object();
   return payload;
 }
@@ -19,7 +21,13 @@ std::optional<PayloadError> error_in(const JsonValue& payload) {
   const std::string_view code = payload["code"].string_or("");
   if (code.empty()) return std::nullopt;
   return PayloadError{std::string(payload["error"].string_or("")), std::string(code),
-                      std::string(payload["reason_code"].string_or(""))};
+                      std::string(payload["reason_code"].string_or("")),
+                      std::string(payload["reason"].string_or(""))};
+}
+
+std::string PayloadError::describe() const {
+  return fmt::format("{} ({}){}{}", text, reason_code.empty() ? code : reason_code,
+                     reason.empty() ? "" : ": ", reason);
 }
 
 std::string ping_request() { return R"({"operation":"ping"})"; }

@@ -72,7 +72,12 @@ async::Task<std::string> SshHandler::list(const bus::IncomingRequest& request, c
   const SteadyTime start = clock_.now();
   AuditRecord record = start_record(request, "list");
   auto binds = decode_binds(payload);
-  if (!binds) co_return error_payload(binds.error().text(), "INTERNAL_ERROR");
+  if (!binds) {
+    record.result = "error";
+    record.code = "INTERNAL_ERROR";
+    record.reason = binds.error().text();
+    co_return finish(record, start, error_payload(binds.error().text(), "INTERNAL_ERROR"), "INTERNAL_ERROR");
+  }
   const auto identities = co_await backend_.list(std::move(*binds));
   if (!identities) {
     log::warning("list for {}: {}", request.shed.name, identities.error().text());
@@ -126,7 +131,7 @@ async::Task<std::string> SshHandler::sign_if_approved(ssh::SignRequest request, 
     record.result = "denied";
     record.code = decision.reason_code;
     record.reason = decision.reason;
-    co_return error_payload("approval denied", "SIGN_FAILED", decision.reason_code);
+    co_return error_payload("approval denied", "SIGN_FAILED", decision.reason_code, decision.reason);
   }
   const auto signature = co_await backend_.sign(std::move(request));
   if (!signature) {

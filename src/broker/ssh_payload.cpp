@@ -35,6 +35,15 @@ Result<std::string> decode_member(const JsonValue& object, std::string_view name
   return bytes;
 }
 
+// Absent flags are none. Anything but a number is refused, not taken for none: an RSA key would sign
+// with SHA-1 for somebody who asked for better.
+Result<std::uint32_t> decode_flags(const JsonValue& value) {
+  if (!value.exists() || value.is_null()) return 0;
+  const auto flags = value.integer();
+  if (!flags || *flags < 0 || *flags > UINT32_MAX) return fail(Errc::kInvalid, "invalid sign flags");
+  return static_cast<std::uint32_t>(*flags);
+}
+
 Result<ssh::SessionBind> decode_bind(const JsonValue& value) {
   auto host_key = decode_member(value, "host_key");
   auto session_id = decode_member(value, "session_id");
@@ -97,9 +106,9 @@ Result<ssh::SignRequest> decode_sign_request(const JsonValue& payload) {
   auto data = base64_decode(data_text.value_or("*"));
   if (!data) return fail(Errc::kInvalid, "invalid challenge data encoding");
   request.data = std::move(*data);
-  const auto flags = payload["flags"].integer().value_or(0);
-  if (flags < 0 || flags > UINT32_MAX) return fail(Errc::kInvalid, "invalid sign flags");
-  request.flags = static_cast<std::uint32_t>(flags);
+  const auto flags = decode_flags(payload["flags"]);
+  if (!flags) return propagate(flags);
+  request.flags = *flags;
   auto binds = decode_binds(payload);
   if (!binds) return propagate(binds);
   request.binds = std::move(*binds);
