@@ -33,6 +33,8 @@ SshRelay::~SshRelay() {
 
 async::Task<Result<bus::Publisher::Reply>> SshRelay::ask(std::string_view operation, std::string payload) {
   auto reply = co_await publisher_.request(kSshNamespace, payload, request_limit_);
+  // What a request saw is newer than the last ping.
+  become(reply.has_value(), reply ? "" : reply.error().text());
   if (reply) co_return std::move(*reply);
   if (reply.error().code() == Errc::kTimeout) {
     // Existing operators look for this line.
@@ -49,20 +51,25 @@ async::Task<Result<std::vector<ssh::Identity>>> SshRelay::list(const std::vector
   const auto payload = document.parse_padded(reply->payload());
   if (!payload) co_return propagate(payload);
   if (const auto error = error_in(*payload)) {
-    co_return fail(Errc::kRefused, "the host refused: {} ({})", error->text, error->code);
+    co_return fail(Errc::kRefused, "the host refused: {}", error->describe());
   }
   co_return decode_keys(*payload);
 }
 
 async::Task<Result<ssh::Signature>> SshRelay::sign(ssh::SignRequest request) {
+  // A person has to touch the key. The host knows that since it listed it, but was pinged before.
+  const auto type = ssh::key_type_of(request.key_blob);
+  if (request_limit_ == kRequestLimit && type && ssh::is_security_key_type(*type)) {
+    const Status asked = co_await ping();
+    if (!asked) co_return propagate(asked, "ping before a sign");
+  }
   const auto reply = co_await ask("sign", encode_sign_payload(request));
   if (!reply) co_return propagate(reply);
   JsonDocument document;
   const auto payload = document.parse_padded(reply->payload());
   if (!payload) co_return propagate(payload);
   if (const auto error = error_in(*payload)) {
-    co_return fail(Errc::kRefused, "the host refused: {} ({})", error->text,
-                   error->reason_code.empty() ? error->code : error->reason_code);
+    co_return fail(Errc::kRefused, "the host refused: {}", error->describe());
   }
   auto signature = decode_signature_payload(*payload);
   if (!signature) co_return propagate(signature);
