@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "shed/base/json.h"
+#include "shed/base/log.h"
 #include "shed/broker/payload.h"
 #include "shed/broker/status_socket.h"
 #include "shed/ssh/agent_client.h"
@@ -78,7 +79,7 @@ std::string StatusReport::text() const {
   std::string text;
   for (const StatusLine& line : lines) {
     const std::string_view verdict = line.good ? "ok" : line.present ? "FAILED" : "absent";
-    text += fmt::format("{:<11} {:<7} {}\n", line.name, verdict, line.text);
+    text += fmt::format("{:<11} {:<7} {}\n", line.name, verdict, log::printable(line.text));
   }
   return text;
 }
@@ -105,7 +106,8 @@ std::string describe_status(std::string_view document) {
   if (!root) return {};
   std::string text = fmt::format("shed-host-agent {}, pid {}, since {}\n", (*root)["version"].string_or("?"),
                                  (*root)["pid"].integer().value_or(0), (*root)["started_at"].string_or("?"));
-  text += fmt::format("configuration: {}\n", (*root)["config_path"].string_or("built in"));
+  const std::string_view config = (*root)["config_path"].string_or("");
+  text += fmt::format("configuration: {}\n", config.empty() ? "built in" : config);
   for (const auto& [ns, policy] : (*root)["policies"].members()) {
     text += fmt::format("{:<20} {}\n", ns, policy.string_or("?"));
   }
@@ -114,7 +116,7 @@ std::string describe_status(std::string_view document) {
       const std::string_view error = listener["last_error"].string_or("");
       text += fmt::format("{:<20} {} to {} since {}{}{}\n", listener["namespace"].string_or("?"),
                           listener["state"].string_or("?"), server["url"].string_or("?"),
-                          listener["since"].string_or("?"), error.empty() ? "" : ": ", error);
+                          listener["since"].string_or("?"), error.empty() ? "" : ": ", log::printable(error));
     }
   }
   return text;
