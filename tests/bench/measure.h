@@ -1,0 +1,84 @@
+// What the measuring programs share. They print lines of `NAME VALUE`; what cannot be measured ends the
+// program with a line on stderr and status 1.
+#pragma once
+
+#include <fmt/format.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstddef>
+#include <cstdlib>
+#include <cstring>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "shed/base/file.h"
+
+namespace shed::bench {
+
+using Clock = std::chrono::steady_clock;
+
+[[noreturn]] inline void die(std::string_view what) {
+  fmt::print(stderr, "{}\n", what);
+  std::exit(1);
+}
+[[noreturn]] inline void die_of_errno(std::string_view what) {
+  die(fmt::format("{}: {}", what, std::strerror(errno)));
+}
+
+inline void report(std::string_view name, double value) { fmt::print("{} {:.3f}\n", name, value); }
+
+inline double microseconds(Clock::duration time) {
+  return std::chrono::duration<double, std::micro>(time).count();
+}
+inline double microseconds_since(Clock::time_point start) { return microseconds(Clock::now() - start); }
+
+// `part` of the values are at most the result; 0.5 is the median.
+inline double percentile(std::vector<double> values, double part) {
+  const auto index = static_cast<std::size_t>(part * static_cast<double>(values.size() - 1) + 0.5);
+  std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(index), values.end());
+  return values[index];
+}
+inline double median(std::vector<double> values) { return percentile(std::move(values), 0.5); }
+
+// A blocking connection to a unix socket.
+class Socket {
+ public:
+  explicit Socket(const std::string& path) : fd_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    if (path.size() >= sizeof address.sun_path) die(path + ": the path is too long");
+    path.copy(address.sun_path, path.size());
+    if (::connect(fd_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+      die_of_errno(path);
+    }
+  }
+
+  int fd() const { return fd_.get(); }
+
+  void write(std::string_view bytes) {
+    while (!bytes.empty()) {
+      const ssize_t count = ::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      if (count < 0) die_of_errno("write");
+      bytes.remove_prefix(static_cast<std::size_t>(count));
+    }
+  }
+
+  // At least one byte.
+  std::size_t read_some(std::span<char> into) {
+    const ssize_t count = ::read(fd_.get(), into.data(), into.size());
+    if (count < 0) die_of_errno("read");
+    if (count == 0) die("the other side closed the connection");
+    return static_cast<std::size_t>(count);
+  }
+
+ private:
+  UniqueFd fd_;
+};
+
+}  // namespace shed::bench
