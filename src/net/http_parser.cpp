@@ -168,13 +168,12 @@ Result<HttpParser::Progress> HttpParser::outcome(llhttp_errno_t error, const cha
     return fail(Errc::kProtocol, "not HTTP: {}", llhttp_get_error_reason(&native_));
   }
   if (header_done_ && !header_reported_) return header_outcome();
-  if (complete_) return Progress::kComplete;
   // Chunk sizes, extensions and trailers come on top of the body.
   if (sink_ == nullptr && seen_ > 2 * (limits_.header + limits_.body)) {
     too_large_ = true;
     return Progress::kBodyTooLarge;
   }
-  return Progress::kMore;
+  return complete_ ? Progress::kComplete : Progress::kMore;
 }
 
 Result<HttpParser::Progress> HttpParser::header_outcome() {
