@@ -74,8 +74,7 @@ int run_until_signal(async::Loop& loop, async::Task<> task) {
 }
 
 int fail_with(const Error& error) {
-  // The line is all there is: it needs no label.
-  log::info("{}", error.text());
+  log::say(error.text());
   return 1;
 }
 

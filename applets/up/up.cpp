@@ -43,7 +43,7 @@ std::expected<broker::HostConfig, broker::ConfigProblems> configuration(const Op
   const std::string path =
       options.config.empty() ? broker::default_host_config_path() : expand_home(options.config);
   if (!options.config.empty() || ::access(path.c_str(), F_OK) == 0) return broker::load_host_config(path);
-  log::info("no {}: the built-in configuration is used (ssh approve-all, the rest off)", path);
+  log::say(fmt::format("no {}: the built-in configuration is used (ssh approve-all, the rest off)", path));
   return broker::built_in_config();
 }
 
@@ -151,6 +151,8 @@ int run(Arguments arguments) {
     for (const auto& problem : config.error()) fmt::print(stderr, "{}\n", problem.format());
     return 1;
   }
+  // What the command writes is all there is to see, unless something is wrong.
+  log::set_level(log::Level::kWarning);
   options.umask = ::umask(077);
   become_parent();
   async::Loop loop;

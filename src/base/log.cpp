@@ -93,8 +93,9 @@ std::string printable(std::string_view text) {
   return line;
 }
 
-void write(Level level, std::string_view text) {
-  if (level < settings().lowest) return;
+namespace {
+
+void write_line(Level level, std::string_view text) {
   std::string line;
   append_visible(line, settings().program);
   line += ": ";
@@ -104,6 +105,14 @@ void write(Level level, std::string_view text) {
   line.push_back('\n');
   write_to_stderr(line);
 }
+
+}  // namespace
+
+void write(Level level, std::string_view text) {
+  if (level >= settings().lowest) write_line(level, text);
+}
+
+void say(std::string_view text) { write_line(Level::kInfo, text); }
 
 Limiter::Limiter(const Clock& clock) : clock_(clock) {}
 

@@ -1,5 +1,6 @@
 #include "shed/broker/host_agent.h"
 
+#include "shed/base/file.h"
 #include "shed/base/log.h"
 #include "shed/ssh/choose_backend.h"
 
@@ -34,17 +35,50 @@ std::string url_text(const net::Url& url) {
 
 }  // namespace
 
-Result<std::vector<HostServer>> servers_of(const HostConfig& config) {
+namespace {
+
+Result<HostServer> configured_server(const HostConfig& config) {
   auto url = net::parse_url(config.server_url);
   if (!url) return propagate(url, "server");
   HostServer server{"", std::move(*url), ""};
-  if (!config.token_file.empty()) {
-    auto token = read_file(config.token_file, 4096);
-    if (!token) return propagate(token, config.token_file);
-    server.token = token->substr(0, token->find_first_of("\r\n"));
-  }
+  if (config.token_file.empty()) return server;
+  auto token = read_file(config.token_file, 4096);
+  if (!token) return propagate(token, "token_file");
+  server.token = token->substr(0, token->find_first_of("\r\n"));
+  return server;
+}
+
+// One server that cannot be used leaves the others as they are.
+std::optional<HostServer> discovered_server(const DiscoveredServer& found) {
+  const Status valid = found.check();
+  auto url = net::parse_url(found.url);
+  if (valid && url) return HostServer{found.name, std::move(*url), std::string(found.token.reveal())};
+  log::warning("server {}: {}; it is left out", found.name,
+               valid ? url.error().text() : valid.error().text());
+  return std::nullopt;
+}
+
+}  // namespace
+
+Result<std::vector<HostServer>> servers_of(const HostConfig& config) {
   std::vector<HostServer> servers;
-  servers.push_back(std::move(server));
+  if (!config.discovery) {
+    auto server = configured_server(config);
+    if (!server) return propagate(server);
+    servers.push_back(std::move(*server));
+    return servers;
+  }
+  const auto known = load_discovered_servers(config.discovery->source);
+  if (!known) return fail(Errc::kInvalid, "{}", known.error().front().format());
+  for (const DiscoveredServer& found : *known) {
+    if (!config.discovery->servers.selects(found.name)) continue;
+    if (auto server = discovered_server(found)) servers.push_back(std::move(*server));
+  }
+  if (servers.empty()) log::warning("discovery: no server of {} is served", config.discovery->source);
+  if (config.discovery->watch != Watch::kOff) {
+    log::info("discovery: {} is read at start only; restart the host agent after a change",
+              config.discovery->source);
+  }
   return servers;
 }
 

@@ -55,7 +55,7 @@ ListenerClient::ListenerClient(async::Loop& loop, ListenerOptions options, std::
 void ListenerClient::become(ListenerState::Kind kind, std::string error) {
   if (state_.kind != kind || state_.last_error != error) {
     if (kind == ListenerState::Kind::kConnected) {
-      log::debug("{}: connected to {}", ns_, options_.server.address.text());
+      log::info("{}: connected to {}", ns_, options_.server.address.text());
     } else {
       log::warning("{}: {}; trying again", ns_, error);
     }

@@ -1,13 +1,17 @@
 // Any bytes as what one client sends: split into frames as the server splits them, each handled by
-// the dispatcher of one connection, whose state they build up.
+// the dispatcher of one connection, whose state they build up. The mutator adds well-formed frames
+// to the stream, since nobody guesses a session bind.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <cstring>
+#include <string>
 #include <string_view>
 
 #include "shed/async/loop.h"
 #include "shed/base/log.h"
 #include "shed/ssh/agent_session.h"
+#include "shed/ssh/wire.h"
 
 namespace {
 
@@ -53,7 +57,47 @@ void check_answer(const std::string& frame) {
   }
 }
 
+SessionBind make_bind(unsigned seed) {
+  std::string key;
+  WireWriter(key).string("ssh-ed25519").string(std::string(32, static_cast<char>(seed & 3)));
+  const std::string signature = encode_signature({"ssh-ed25519", std::string(64, 's'), ""});
+  return {key, "session " + std::to_string(seed >> 2 & 31), signature, (seed & 128) == 0};
+}
+
+std::string make_frame(unsigned seed) {
+  const unsigned kind = seed % 4;
+  seed /= 4;
+  if (kind == 0) return encode_request_identities();
+  if (kind == 1) return encode_query();
+  if (kind == 2) return encode_session_bind(make_bind(seed)).value();
+  return encode_sign_request({make_bind(seed).host_key, "data", seed & 7, {}}).value();
+}
+
+// Where the frames of the stream start, and its end.
+std::vector<std::size_t> boundaries(std::string_view stream) {
+  std::vector<std::size_t> result = {0};
+  while (const auto length = frame_length(stream.substr(result.back()))) {
+    const std::size_t next = result.back() + kFrameHeaderSize + *length;
+    if (next > stream.size()) break;
+    result.push_back(next);
+  }
+  return result;
+}
+
 }  // namespace
+
+extern "C" std::size_t LLVMFuzzerMutate(std::uint8_t* data, std::size_t size, std::size_t room);
+
+extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t size, std::size_t room,
+                                               unsigned seed) {
+  const std::string frame = make_frame(seed / 4);
+  if (seed % 4 != 0 || frame.size() > room - size) return LLVMFuzzerMutate(data, size, room);
+  const auto starts = boundaries({reinterpret_cast<const char*>(data), size});
+  std::uint8_t* at = data + starts[seed / 64 % starts.size()];
+  std::memmove(at + frame.size(), at, size - static_cast<std::size_t>(at - data));
+  std::memcpy(at, frame.data(), frame.size());
+  return size + frame.size();
+}
 
 extern "C" int LLVMFuzzerInitialize(int*, char***) {
   log::set_sink([](log::Level, std::string_view) {});

@@ -13,7 +13,10 @@ namespace shed {
 class LogLines {
  public:
   LogLines() {
-    log::set_sink([this](log::Level, std::string_view line) { lines.emplace_back(line); });
+    log::set_sink([this](log::Level level, std::string_view line) {
+      lines.emplace_back(line);
+      if (level >= log::Level::kWarning) warnings.emplace_back(line);
+    });
   }
   ~LogLines() { log::set_sink({}); }
   LogLines(const LogLines&) = delete;
@@ -25,6 +28,7 @@ class LogLines {
   }
 
   std::vector<std::string> lines;
+  std::vector<std::string> warnings;  // those of the lines that say that something is wrong
 };
 
 }  // namespace shed

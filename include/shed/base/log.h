@@ -25,6 +25,8 @@ void set_level(Level lowest);
 void set_sink(std::function<void(Level, std::string_view line)> sink);
 
 void write(Level level, std::string_view text);
+// A line without a label, whatever the lowest level: for the one line with which a program ends.
+void say(std::string_view text);
 
 // The text with control characters and what is not UTF-8 made visible, cut at 4,096 bytes: for text
 // from outside that goes to a terminal by another way than write().

@@ -63,7 +63,8 @@ class HostAgent {
   std::unique_ptr<StatusSocket> status_socket_;
 };
 
-// The servers that a configuration names.
+// The servers that a configuration names: `server`, or with `discovery` those of the shed command that
+// it selects, as they are now (one that cannot be used is left out with a warning).
 Result<std::vector<HostServer>> servers_of(const HostConfig& config);
 
 }  // namespace shed::broker

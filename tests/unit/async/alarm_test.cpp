@@ -184,8 +184,8 @@ TEST_CASE("the loop goes on when its next alarm was disarmed and a later one is 
   Loop loop;
   Trace trace;
   NotingAlarm earlier(loop, trace, "earlier"), later(loop, trace, "later");
-  earlier.arm(1ms);
-  later.arm(3ms);
+  earlier.arm(20ms);
+  later.arm(25ms);
   // By the time that the descriptor is looked at the timer is set for the earlier one.
   auto [near, far] = socket_pair();
   REQUIRE(::write(far.get(), "x", 1) == 1);

@@ -22,7 +22,7 @@ TEST_CASE("what a guest asks on the bus is decided, signed and recorded") {
   CHECK(member(record, "server") == "mini2");
   CHECK(member(record, "shed") == "web");
   CHECK(member(record, "approval") == "approve-all");
-  CHECK(fixture.log.lines.empty());
+  CHECK(fixture.log.warnings.empty());
 }
 
 TEST_CASE("the configured policy is the gate") {
@@ -196,9 +196,30 @@ TEST_CASE("the configuration's server may have a token in a file") {
   CHECK(servers->front().url.address.port == 8080);
   CHECK(servers->front().token == "secret");
   config.token_file = folder / "none";
-  CHECK_THAT(servers_of(config).error().text(), Catch::StartsWith(folder / "none"));
+  CHECK_THAT(servers_of(config).error().text(), Catch::StartsWith("token_file: " + (folder / "none")));
   config.server_url = "nonsense";
   CHECK_THAT(servers_of(config).error().text(), Catch::StartsWith("server: nonsense: "));
+}
+
+TEST_CASE("discovery serves the selected servers of the shed command, and says which it leaves out") {
+  const net::TemporaryFolder folder;
+  const LogLines log;
+  write_to_file(folder / "config.yaml",
+                "servers:\n"
+                "  mini2: { host: localhost, http_port: 9001, credentials_token: secret }\n"
+                "  mini3: { host: localhost, http_port: 9002 }\n"
+                "  safe: { api_url: \"https://localhost:8443\" }\n");
+  HostConfig config;
+  config.discovery.emplace();
+  config.discovery->source = folder / "config.yaml";
+  config.discovery->servers = ServerSelector({"mini2", "safe"});
+  const auto servers = servers_of(config);
+  REQUIRE(servers);
+  REQUIRE(servers->size() == 1);
+  CHECK(servers->front().name == "mini2");
+  CHECK(servers->front().url.address.port == 9001);
+  CHECK(servers->front().token == "secret");
+  CHECK(log.count("server safe: ") == 1);
 }
 
 }  // namespace

@@ -59,7 +59,7 @@ TEST_CASE("the handler's payload is the answer, with the guest and the namespace
             R"("timestamp":"2026-03-31T15:04:05.000Z","payload":{{"status" : "ok"}},)"
             R"("shed":{{"name":"web","backend":"vz","server":"mini2"}}}})",
             id));
-  CHECK(fixture.log.lines.empty());
+  CHECK(fixture.log.warnings.empty());
 }
 
 TEST_CASE("an event in several data lines, with comments and other fields between, is one message") {
@@ -84,8 +84,8 @@ TEST_CASE("what is no envelope is dropped with a line, and the stream goes on") 
   ListenerFixture fixture;
   fixture.start();
   fixture.bus.send_event("{{{");
-  REQUIRE(fixture.log.lines.size() == 1);
-  CHECK_THAT(fixture.log.lines[0], Catch::Contains("warning: ssh-agent: a message was dropped: "));
+  REQUIRE(fixture.log.warnings.size() == 1);
+  CHECK_THAT(fixture.log.warnings[0], Catch::Contains("warning: ssh-agent: a message was dropped: "));
   fixture.bus.send_event(R"({"namespace":"ssh-agent","type":"request"})");
   CHECK(fixture.log.count("a message was dropped: no 'id'") == 1);
   fixture.bus.send_event(request_envelope("1"));
@@ -108,7 +108,7 @@ TEST_CASE("events and responses are nothing to answer") {
   fixture.bus.send_event(R"({"id":"1","namespace":"ssh-agent","type":"response","in_reply_to":"2"})");
   CHECK(fixture.handler.requests.empty());
   CHECK(fixture.bus.responses.empty());
-  CHECK(fixture.log.lines.empty());
+  CHECK(fixture.log.warnings.empty());
 }
 
 TEST_CASE("a slow request delays no other") {
@@ -174,9 +174,9 @@ TEST_CASE("an answer that the bus refuses is one line, and is not sent again") {
   fixture.bus.send_event(request_envelope("1"));
   fixture.pass(60s);
   CHECK(fixture.bus.responses.size() == 1);
-  CHECK(fixture.log.lines == std::vector<std::string>{fmt::format(
-                                 "shed-ext: warning: ssh-agent: the bus refused the answer to web: {}",
-                                 fixture.bus.respond_status)});
+  CHECK(fixture.log.warnings == std::vector<std::string>{fmt::format(
+                                    "shed-ext: warning: ssh-agent: the bus refused the answer to web: {}",
+                                    fixture.bus.respond_status)});
 }
 
 TEST_CASE("a bus may answer 200 to an answer") {
@@ -185,7 +185,7 @@ TEST_CASE("a bus may answer 200 to an answer") {
   fixture.bus.respond_status = 200;
   fixture.bus.send_event(request_envelope("1"));
   CHECK(fixture.bus.responses.size() == 1);
-  CHECK(fixture.log.lines.empty());
+  CHECK(fixture.log.warnings.empty());
 }
 
 TEST_CASE("an answer that the bus does not take in time is lost with one line") {
@@ -194,7 +194,7 @@ TEST_CASE("an answer that the bus does not take in time is lost with one line") 
   fixture.bus.respond_status = 0;
   fixture.bus.send_event(request_envelope("1"));
   fixture.pass(9'999ms);
-  CHECK(fixture.log.lines.empty());
+  CHECK(fixture.log.warnings.empty());
   fixture.pass(1ms);
   CHECK(fixture.log.count("warning: ssh-agent: the answer to web was lost: no answer within 10s") == 1);
   CHECK(fixture.bus.responses.size() == 1);

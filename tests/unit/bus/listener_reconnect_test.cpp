@@ -20,7 +20,7 @@ TEST_CASE("a listener that is on the bus says so") {
   CHECK(fixture.state().since == fixture.bus.server.clock.wall());
   CHECK(fixture.state().last_error.empty());
   CHECK(fixture.client.connected().is_set());
-  CHECK(fixture.log.lines.empty());
+  CHECK(fixture.log.warnings.empty());
 }
 
 TEST_CASE("a stream that ends is opened again after a second") {
@@ -53,7 +53,7 @@ TEST_CASE("a bus on this machine is tried every second, however long it is away"
     CHECK(fixture.bus.subscriptions == attempt);
     fixture.pass(1ms);
   }
-  CHECK(fixture.log.lines.size() == 1);  // the cause is said once
+  CHECK(fixture.log.warnings.size() == 1);  // the cause is said once
 }
 
 TEST_CASE("a listener that is refused says so, with what the bus told it") {
