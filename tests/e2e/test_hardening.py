@@ -50,11 +50,13 @@ def test_what_it_makes_is_for_its_owner_only(running):
     wait_until(lambda: process_status(running.pid)["Umask"] == "0077", 5, "umask 0077")
 
 
+@pytest.mark.release  # a sanitizer needs the process open
 def test_its_memory_is_locked_or_it_says_that_it_is_not(running):
     locked = int(process_status(running.pid)["VmLck"].split()[0])
     assert locked > 0 or re.search("lock|mlock", running.stderr)
 
 
+@pytest.mark.release  # a sanitizer needs the process open
 def test_its_descriptors_close_on_exec(running):
     """The three standard ones are for whoever started it."""
     for descriptor in os.listdir(f"/proc/{running.pid}/fdinfo"):
@@ -64,6 +66,7 @@ def test_its_descriptors_close_on_exec(running):
             assert flags & os.O_CLOEXEC, os.readlink(f"/proc/{running.pid}/fd/{descriptor}")
 
 
+@pytest.mark.release  # a sanitizer needs the process open
 def test_it_is_undumpable(binary, place, closing, programs):
     """The kernel gives /proc/PID of an undumpable process to root. Of root's own processes it cannot be seen, so as
     root the relay is run as nobody."""

@@ -143,8 +143,8 @@ TEST_CASE_METHOD(SocketFixture, "a thousand connections leave no descriptor behi
 TEST_CASE_METHOD(SocketFixture, "a flood of connections leaves others their turn") {
   static constexpr auto accept_all = [](Acceptor& acceptor, const bool& stop, int& count) -> Task<> {
     while (!stop) {
-      const auto accepted = co_await acceptor.accept();
-      if (!accepted) co_return;
+      const auto connection = co_await acceptor.accept();
+      if (!connection) co_return;
       ++count;
     }
   };
