@@ -60,8 +60,9 @@ def test_all_of_1024_clients_get_their_answer(relay, many_descriptors):
         assert {client.receive()[0] for client in clients[:256]} == {agent_wire.IDENTITIES_ANSWER}
 
 
-# Connections to the bus are kept alive for a while, and how many there are depends on what happened at once.
-IDLE_CONNECTIONS = 8
+# Connections to the bus are kept alive for a while, both ends of each in `up`; how many there are depends on what
+# happened at once. What leaks would leak with each of thousands.
+IDLE_CONNECTIONS = 64
 
 
 def connect_and_drop(path, number):
