@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <new>
 #include <string>
+#include <thread>
 
 #include "measure.h"
 #include "shed/bus/local_bus.h"
@@ -58,6 +59,8 @@ namespace {
 constexpr std::size_t kClientCounts[] = {1, 16};
 constexpr std::size_t kWarmUp = 1'000;  // requests, each with its answer
 constexpr std::size_t kCounted = 10'000;
+constexpr int kExtremes = 4;
+constexpr std::chrono::milliseconds kRest{20};  // for the bus to finish what it does after its last answer
 constexpr std::size_t kIdSize = 36;
 
 net::Address socket_address(const std::string& folder, const char* name) {
@@ -96,6 +99,12 @@ class BusProcess {
     ::kill(child_, SIGKILL);
     ::waitpid(child_, nullptr, 0);
   }
+
+  void pause() const {
+    ::kill(child_, SIGSTOP);
+    ::waitpid(child_, nullptr, WUNTRACED);
+  }
+  void resume() const { ::kill(child_, SIGCONT); }
 
  private:
   pid_t child_;
@@ -146,9 +155,12 @@ class Peers {
     id_at_ = answer_.find("0000");
   }
 
-  // Each client asks, the listener answers them all.
-  void exchange() {
+  // Each client asks.
+  void ask() {
     for (Reader& guest : guests_) guest.socket.write(request_);
+  }
+  // The listener answers them all.
+  void answer() {
     for (std::size_t i = 0; i < guests_.size(); ++i) answer_next();
     for (Reader& guest : guests_) guest.expect("}}", "HTTP/1.1 200 ");
   }
@@ -181,14 +193,34 @@ class Peers {
   std::vector<Reader> guests_;
 };
 
+// Up to the extremes: everything under way at once, and nothing at all. How much memory each takes is known
+// after it, and only then; buffers change places, so once is not enough.
+void warm_up(const BusProcess& bus, Peers& peers) {
+  for (int i = 0; i < kExtremes; ++i) {
+    bus.pause();
+    peers.ask();
+    bus.resume();
+    peers.answer();
+    std::this_thread::sleep_for(kRest);
+  }
+}
+
+void exchange(Peers& peers, std::size_t clients, std::size_t requests) {
+  for (std::size_t done = 0; done < requests; done += clients) {
+    peers.ask();
+    peers.answer();
+  }
+}
+
 void measure(const std::string& folder, std::size_t clients, std::atomic<std::uint64_t>* shared) {
   const BusProcess bus(folder, shared);
   Peers peers(folder, clients);
-  for (std::size_t done = 0; done < kWarmUp; done += clients) peers.exchange();
+  warm_up(bus, peers);
+  exchange(peers, clients, kWarmUp);
   const std::uint64_t before = *shared;
   if (before == 0) die("no allocation was counted, not even those of the start");
   const auto start = Clock::now();
-  for (std::size_t done = 0; done < kCounted; done += clients) peers.exchange();
+  exchange(peers, clients, kCounted);
   report(fmt::format("route_time_{}", clients), microseconds_since(start) / kCounted);
   report(fmt::format("route_allocations_{}", clients), static_cast<double>(*shared - before));
 }
