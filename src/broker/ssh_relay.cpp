@@ -18,6 +18,16 @@ constexpr Millis kWayBack{1'000};
 
 constexpr std::string_view kRemedy = "is shed-host-agent running? start it on the host with: shed-ext host";
 
+// The answer's payload, unless the host refused.
+Result<JsonValue> read_answer(JsonDocument& document, const bus::Publisher::Reply& reply) {
+  const auto payload = document.parse_padded(reply.payload());
+  if (!payload) return propagate(payload);
+  if (const auto error = error_in(*payload)) {
+    return fail(Errc::kRefused, "the host refused: {}", error->describe());
+  }
+  return payload;
+}
+
 }  // namespace
 
 SshRelay::SshRelay(async::Loop& loop, bus::Publisher& publisher, std::string status_file)
@@ -48,11 +58,8 @@ async::Task<Result<std::vector<ssh::Identity>>> SshRelay::list(const std::vector
   const auto reply = co_await ask("list", encode_list_payload(binds));
   if (!reply) co_return propagate(reply);
   JsonDocument document;
-  const auto payload = document.parse_padded(reply->payload());
+  const auto payload = read_answer(document, *reply);
   if (!payload) co_return propagate(payload);
-  if (const auto error = error_in(*payload)) {
-    co_return fail(Errc::kRefused, "the host refused: {}", error->describe());
-  }
   co_return decode_keys(*payload);
 }
 
@@ -66,11 +73,8 @@ async::Task<Result<ssh::Signature>> SshRelay::sign(ssh::SignRequest request) {
   const auto reply = co_await ask("sign", encode_sign_payload(request));
   if (!reply) co_return propagate(reply);
   JsonDocument document;
-  const auto payload = document.parse_padded(reply->payload());
+  const auto payload = read_answer(document, *reply);
   if (!payload) co_return propagate(payload);
-  if (const auto error = error_in(*payload)) {
-    co_return fail(Errc::kRefused, "the host refused: {}", error->describe());
-  }
   auto signature = decode_signature_payload(*payload);
   if (!signature) co_return propagate(signature);
   // Hosts that know no security keys drop flags and counter: an error now beats a signature that no
