@@ -1,0 +1,76 @@
+// Session credentials for a guest: resolved, fetched once, kept until they are nearly used up.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "shed/async/scope.h"
+#include "shed/aws/source.h"
+
+namespace shed::aws {
+
+// What a guest is given. The guest chooses none of it.
+struct Grant {
+  std::string server;  // empty where there is one only
+  std::string shed;
+  std::string profile;       // the source; empty: the SDKs' own order
+  bool passthrough = false;  // the profile's own session credentials instead of a role's
+  std::string role_arn;
+  Millis session_duration = std::chrono::hours(1);
+  Millis refresh_before = std::chrono::minutes(5);
+  std::string external_id;
+  std::string source_identity;
+  std::string policy;
+  std::vector<std::string> policy_arns;
+  std::vector<std::pair<std::string, std::string>> tags;
+
+  auto operator<=>(const Grant&) const = default;
+};
+
+using SharedCredentials = std::shared_ptr<const Credentials>;
+
+// What the handler of the namespace needs; tests give it another.
+class CredentialBackend {
+ public:
+  virtual ~CredentialBackend() = default;
+  virtual async::Task<Outcome<SharedCredentials>> get(Grant grant) = 0;
+  // When what is kept for it ends; nothing when nothing is kept.
+  virtual std::optional<WallTime> cached_until(const Grant& grant) const = 0;
+};
+
+// The cache, one entry a grant (server, shed, role and all that shapes the session), never on disk.
+//
+// - Served from memory while more than the refresh margin is left: refresh_before, but 20 minutes (or
+//   half the session, if that is less) at the least, because SDKs ask on every call for credentials that
+//   have less than 15.
+// - One fetch at a time for a grant, however many ask; it goes on when some of them go away.
+// - A failure is remembered for 5 s, and answered with what is still valid where there is such a thing.
+// - Once a guest has used an entry, it is refreshed ahead in the background, until one whole session has
+//   passed without a use. A refresh that fails is tried again every 60 s while the old one lasts.
+// - Nothing is served that has expired by the wall clock. What has no expiration is not kept.
+// - Passthrough is read anew each time: never kept, but asked once for all who ask meanwhile.
+//   Credentials without a session token are refused: Failure::Kind::kSource, code "LongLivedKeys".
+// - At most kMaxEntries; the one used longest ago goes. At most kMaxFetches at a time; the next waits.
+class CredentialService : public CredentialBackend {
+ public:
+  static constexpr std::size_t kMaxEntries = 4096;
+  static constexpr std::size_t kMaxFetches = 32;
+
+  // Both must outlive it.
+  CredentialService(async::Loop& loop, SourceResolver& sources, StsClient& sts);
+  ~CredentialService() override;
+
+  async::Task<Outcome<SharedCredentials>> get(Grant grant) override;
+  std::optional<WallTime> cached_until(const Grant& grant) const override;
+
+ private:
+  struct Entry;
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace shed::aws
