@@ -1,5 +1,6 @@
 #include "shed/async/process.h"
 
+#include <signal.h>
 #include <sys/stat.h>
 #include <uv.h>
 
@@ -26,6 +27,7 @@ struct detail::Child {
   uv_process_t process{};
   Event exited;
   ExitStatus status{};
+  bool own_group = false;
   std::shared_ptr<Child> until_closed;  // libuv's share
 };
 
@@ -82,6 +84,7 @@ int spawn_child(Loop& loop, Child& child, const ProcessOptions& options) {
   native.env = environment.data();
   native.stdio = stdio;
   native.stdio_count = 3;
+  if (options.own_group) native.flags = UV_PROCESS_DETACHED;
   native.exit_cb = [](uv_process_t* process, std::int64_t code, int signal) {
     static_cast<Child*>(process->data)->on_exit(static_cast<int>(code), signal);
   };
@@ -119,6 +122,7 @@ Result<Process> Process::spawn(Loop& loop, const ProcessOptions& options) {
   }
   auto child = std::make_shared<Child>(loop);
   child->until_closed = child;
+  child->own_group = options.own_group;
   const int error = spawn_child(loop, *child, options);
   if (error == 0) return Process(std::move(child));
   child->close();  // libuv has the handle on its list also when it started nothing
@@ -130,6 +134,12 @@ pid_t Process::pid() const { return child_->process.pid; }
 // Until its exit is noted the child is at least a zombie, so its number is nobody else's.
 void Process::kill(int signal) {
   if (!child_->exited.is_set()) uv_process_kill(&child_->process, signal);
+}
+
+// The group has the number of the child that leads it, so what is true of the one is true of the other.
+void Process::kill_group(int signal) {
+  if (!child_->own_group) return kill(signal);
+  if (!child_->exited.is_set()) ::kill(-child_->process.pid, signal);
 }
 
 Task<ExitStatus> Process::wait() { return wait_for_exit(child_); }

@@ -21,6 +21,9 @@ struct ProcessOptions {
   std::vector<std::string> environment;            // "NAME=value"; the whole environment of the child
   int stdin_fd = 0, stdout_fd = 1, stderr_fd = 2;  // stay the caller's; -1 is /dev/null
   std::optional<unsigned> umask;                   // the child's, where it differs from ours
+  // A session and process group of its own: kill_group() reaches what the child starts, and nothing of
+  // it reaches for this process's terminal.
+  bool own_group = false;
 };
 
 struct ExitStatus {
@@ -44,6 +47,9 @@ class Process {
 
   pid_t pid() const;
   void kill(int signal);
+  // The child and all that it started and that has not left its group; of a child without own_group
+  // itself alone. Nothing once the child has ended: what it left behind then is on its own.
+  void kill_group(int signal);
   // How the child ended; at once where it has ended already. The task outlives this object.
   Task<ExitStatus> wait();
 

@@ -164,6 +164,40 @@ TEST_CASE_METHOD(ProcessFixture, "a child does not inherit that SIGPIPE is ignor
   CHECK(run("kill -PIPE $$")->signal == SIGPIPE);
 }
 
+TEST_CASE_METHOD(ProcessFixture, "a group is killed with all that the child has started") {
+  auto [from, to] = make_pipe();
+  ProcessOptions options = shell("sleep 1000 & sleep 1001 & echo ready; wait");
+  options.own_group = true;
+  options.stdout_fd = to.get();
+  auto process = Process::spawn(loop, options);
+  REQUIRE(process.has_value());
+  to.reset();
+  std::array<char, 6> ready;
+  Stream stream(loop, std::move(from));
+  REQUIRE(loop.block_on(stream.read_exactly(ready)).has_value());
+  process->kill_group(SIGKILL);
+  CHECK(loop.block_on(process->wait()).signal == SIGKILL);
+  // Its end comes when the last of them is gone: they hold the other end of the pipe.
+  CHECK(loop.block_on(stream.read(ready)).value() == 0);
+  process->kill_group(SIGKILL);  // gone, and its number may be somebody else's
+}
+
+TEST_CASE_METHOD(ProcessFixture, "a child in a group of its own leads it and its session") {
+  ProcessOptions options = shell("exec sleep 1000");
+  auto process = Process::spawn(loop, options);
+  options.own_group = true;
+  auto leader = Process::spawn(loop, options);
+  REQUIRE(process.has_value());
+  REQUIRE(leader.has_value());
+  CHECK(getpgid(process->pid()) == getpgrp());
+  CHECK(getpgid(leader->pid()) == leader->pid());
+  CHECK(getsid(leader->pid()) == leader->pid());
+  process->kill_group(SIGKILL);  // itself alone, not the group of this test
+  leader->kill_group(SIGKILL);
+  CHECK(loop.block_on(process->wait()).signal == SIGKILL);
+  CHECK(loop.block_on(leader->wait()).signal == SIGKILL);
+}
+
 TEST_CASE("a child that was let go does not keep the loop, and lives on") {
   pid_t pid = 0;
   {
