@@ -18,7 +18,16 @@ CaptureOptions shell(std::string script) {
   return options;
 }
 
+// Children that were killed at the end of a loop are nobody's but the test's.
+struct Reaper {
+  ~Reaper() {
+    while (::waitpid(-1, nullptr, 0) > 0) {
+    }
+  }
+};
+
 struct CaptureFixture {
+  Reaper reaper;
   Loop loop;
   Result<CapturedRun> run(CaptureOptions options) {
     return loop.block_on(run_captured(loop, std::move(options)));
@@ -28,7 +37,7 @@ struct CaptureFixture {
 
 // A program that hangs, on a loop whose time stands still. `witness` is a pipe of which the program and its
 // children hold the other end: it ends with the last of them.
-struct HangingFixture : LoopFixture {
+struct HangingFixture : Reaper, LoopFixture {
   HangingFixture() {
     auto [from, to] = make_pipe();
     fcntl(to.get(), F_SETFD, 0);
