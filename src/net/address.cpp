@@ -112,12 +112,23 @@ Result<Url> parse_unix_url(std::string_view rest) {
   return url;
 }
 
-Result<Url> parse_http_url(std::string_view rest) {
+constexpr std::uint16_t kHttpPort = 80;
+constexpr std::uint16_t kHttpsPort = 443;
+
+// Signatures over a request cover its Host: both sides must write it alike, and everybody else leaves
+// the default port out.
+std::string https_host_header(const Address& address) {
+  const std::string text = address.text();
+  return address.port == kHttpsPort ? text.substr(0, text.rfind(':')) : text;
+}
+
+Result<Url> parse_http_url(std::string_view rest, bool tls) {
   const auto end = std::min(rest.find_first_of("/?"), rest.size());
-  auto address = parse_host_port(rest.substr(0, end), 80);
+  auto address = parse_host_port(rest.substr(0, end), tls ? kHttpsPort : kHttpPort);
   if (!address) return propagate(address);
   if (address->port == 0) return fail(Errc::kInvalid, "nobody can be reached at port 0");
-  Url url{std::move(*address), "/", std::string(rest.substr(0, end))};
+  Url url{std::move(*address), "/", std::string(rest.substr(0, end)), tls};
+  if (tls) url.host_header = https_host_header(url.address);
   const std::string_view path = rest.substr(end);
   // "http://host?query" has an empty path, which a request line cannot.
   if (!path.empty()) url.path = path.front() == '/' ? std::string(path) : fmt::format("/{}", path);
@@ -136,9 +147,30 @@ bool is_loopback_literal(std::string_view host) {
   return read_literal(AF_INET6, host, v6) && IN6_IS_ADDR_LOOPBACK(&v6);
 }
 
+std::optional<IpLiteral> ip_literal(std::string_view host) {
+  IpLiteral literal;
+  in_addr v4{};
+  if (read_literal(AF_INET, host, v4)) {
+    literal.length = sizeof v4;
+    std::memcpy(literal.bytes.data(), &v4, sizeof v4);
+    return literal;
+  }
+  in6_addr v6{};
+  if (!read_literal(AF_INET6, host, v6)) return std::nullopt;
+  const bool mapped = IN6_IS_ADDR_V4MAPPED(&v6);
+  literal.length = mapped ? sizeof v4 : sizeof v6;
+  std::memcpy(literal.bytes.data(), v6.s6_addr + sizeof v6 - literal.length, literal.length);
+  return literal;
+}
+
 std::string Address::text() const {
   if (is_unix()) return "unix:" + unix_path;
   return host.find(':') == host.npos ? fmt::format("{}:{}", host, port) : fmt::format("[{}]:{}", host, port);
+}
+
+std::string Url::origin() const {
+  if (address.is_unix()) return "unix://" + address.unix_path;
+  return fmt::format("{}://{}", tls ? "https" : "http", address.text());
 }
 
 Result<Address> parse_address(std::string_view text) {
@@ -149,18 +181,20 @@ Result<Address> parse_address(std::string_view text) {
 }
 
 Result<Url> parse_url(std::string_view text) {
-  Result<Url> url = fail(Errc::kInvalid, "not a URL that starts with http://, http+unix:// or unix://");
+  Result<Url> url =
+      fail(Errc::kInvalid, "not a URL that starts with http://, https://, http+unix:// or unix://");
   constexpr std::string_view kHttp = "http://";
+  constexpr std::string_view kHttps = "https://";
   constexpr std::string_view kHttpUnix = "http+unix://";
   constexpr std::string_view kUnix = "unix://";
   if (text.starts_with(kHttp)) {
-    url = parse_http_url(text.substr(kHttp.size()));
+    url = parse_http_url(text.substr(kHttp.size()), false);
+  } else if (text.starts_with(kHttps)) {
+    url = parse_http_url(text.substr(kHttps.size()), true);
   } else if (text.starts_with(kHttpUnix)) {
     url = parse_unix_url(text.substr(kHttpUnix.size()));
   } else if (text.starts_with(kUnix)) {
     url = parse_unix_url(text.substr(kUnix.size()));
-  } else if (text.starts_with("https://")) {
-    url = fail(Errc::kUnsupported, "https is not supported here");
   }
   if (!url) return propagate(url, text);
   return url;

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <iterator>
 
+#include "dial.h"
 #include "http_parser.h"
-#include "shed/async/scope.h"
 #include "shed/base/secret.h"
 
 namespace shed::net {
@@ -50,8 +50,8 @@ bool announces_body(const HttpRequest& request) {
 
 class ClientConnection {
  public:
-  ClientConnection(async::Stream stream, HttpLimits limits)
-      : stream_(std::move(stream)), parser_(HTTP_RESPONSE, limits), limits_(limits) {}
+  ClientConnection(std::unique_ptr<Channel> channel, HttpLimits limits)
+      : channel_(std::move(channel)), parser_(HTTP_RESPONSE, limits), limits_(limits) {}
   ~ClientConnection() {
     input_.wipe();
     wipe(head_);
@@ -67,7 +67,7 @@ class ClientConnection {
     fmt::format_to(out, "{}\r\n", request.headers);
     bodiless_ = request.method == "HEAD";
     if (bodiless_) parser_.expect_no_body();
-    Status status = co_await stream_.write(head_, request.body);
+    Status status = co_await channel_->write(head_, request.body);
     wipe(head_);  // bearer tokens travel here
     co_return status;
   }
@@ -110,7 +110,7 @@ class ClientConnection {
   // the next answer.
   bool still_usable() {
     char byte;
-    const auto count = stream_.try_read({&byte, 1});
+    const auto count = channel_->try_read({&byte, 1});
     return count && !*count;
   }
 
@@ -124,7 +124,7 @@ class ClientConnection {
     return true;
   }
 
-  async::Stream stream_;
+  std::unique_ptr<Channel> channel_;
   HttpParser parser_;
   Buffer input_;
   std::string head_;
@@ -142,7 +142,7 @@ class ClientConnection {
   }
 
   async::Task<Result<HttpParser::Progress>> receive() {
-    const auto count = co_await stream_.read(input_.spare(kReadSize));
+    const auto count = co_await channel_->read(input_.spare(kReadSize));
     if (!count) co_return propagate(count);
     if (*count == 0) co_return parser_.finish();
     input_.commit(*count);
@@ -177,7 +177,7 @@ int HttpStream::status() const { return connection_->parser_.status(); }
 async::Task<Result<std::size_t>> HttpStream::read(Buffer& out) { return connection_->read_body_part(out); }
 
 HttpClient::HttpClient(async::Loop& loop, Url origin, HttpClientOptions options)
-    : loop_(loop), origin_(std::move(origin)), options_(options), released_(loop) {}
+    : loop_(loop), origin_(std::move(origin)), options_(std::move(options)), released_(loop) {}
 HttpClient::~HttpClient() = default;
 
 void HttpClient::drop_expired() {
@@ -222,13 +222,9 @@ class Place {
 }  // namespace
 
 async::Task<Result<std::unique_ptr<ClientConnection>>> HttpClient::dial() {
-  auto stream = co_await connect(loop_, origin_.address, options_.connect_limit);
-  if (!stream) {
-    // A socket file or name that is missing is one more way in which nobody is there.
-    const bool missing = stream.error().code() == Errc::kNotFound;
-    co_return std::unexpected(missing ? Error(Errc::kUnavailable, stream.error().text()) : stream.error());
-  }
-  co_return std::make_unique<ClientConnection>(std::move(*stream),
+  auto channel = co_await open_channel(loop_, origin_, options_);
+  if (!channel) co_return propagate(channel);
+  co_return std::make_unique<ClientConnection>(std::move(*channel),
                                                HttpLimits{options_.max_header, options_.max_body});
 }
 

@@ -3,6 +3,10 @@
 
 #include <sys/socket.h>
 
+#include <array>
+#include <cstdint>
+#include <optional>
+
 #include "shed/net/address.h"
 
 namespace shed::net {
@@ -19,6 +23,13 @@ Result<SocketAddress> unix_socket_address(const std::string& path);
 Result<SocketAddress> literal_socket_address(const Address& address);
 // 127.0.0.0/8 or ::1, written as a literal; no name is one.
 bool is_loopback_literal(std::string_view host);
+// An IP literal as bytes; an IPv4 address inside an IPv6 one (::ffff:1.2.3.4) is the IPv4 address.
+struct IpLiteral {
+  std::array<std::uint8_t, 16> bytes{};
+  std::size_t length = 0;  // 4 or 16
+  bool operator==(const IpLiteral&) const = default;
+};
+std::optional<IpLiteral> ip_literal(std::string_view host);
 // Requests are written whole: waiting for more to send only delays them.
 void disable_nagle(int fd);
 

@@ -84,6 +84,8 @@ class Stream {
   Result<std::optional<std::size_t>> try_read(std::span<char> into);
   // Waits until reading would not block (bytes, the end, or an error).
   FdWatcher::Ready readable() { return watcher_->readable(); }
+  // Waits until the kernel takes bytes again, for who writes to fd() itself.
+  FdWatcher::Ready writable() { return watcher_->writable(); }
 
   // Of a unix socket.
   Result<PeerCredentials> peer_credentials() const;

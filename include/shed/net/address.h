@@ -29,12 +29,16 @@ Result<Address> parse_address(std::string_view text);
 struct Url {
   Address address;
   std::string path;         // with the query; "/" at least
-  std::string host_header;  // what a client sends as Host
+  std::string host_header;  // what a client sends as Host; for https without the default port
+  bool tls = false;         // https
+
+  // "https://host:443", "http://[::1]:80" or "unix:///socket/path", without the path of the request.
+  std::string origin() const;
 };
 
-// "http://host[:port]/path", "http+unix:///socket/path:/path" and "unix:///socket/path" (whose path is
-// "/"). Errc::kUnsupported for https, kLimit for a socket path that is too long, kInvalid for the rest:
-// user names, fragments, spaces and control characters (a socket's path may have spaces).
+// "http://host[:port]/path", "https://host[:port]/path", "http+unix:///socket/path:/path" and
+// "unix:///socket/path" (whose path is "/"). Errc::kLimit for a socket path that is too long, kInvalid
+// for the rest: user names, fragments, spaces and control characters (a socket's path may have spaces).
 Result<Url> parse_url(std::string_view text);
 
 // The most bytes a unix socket path may have: 107 on Linux, 103 on macOS.

@@ -10,6 +10,8 @@
 #include "shed/async/stream.h"
 #include "shed/base/buffer.h"
 #include "shed/net/address.h"
+#include "shed/net/proxy.h"
+#include "shed/net/tls.h"
 
 namespace shed::net {
 
@@ -52,11 +54,17 @@ class HttpStream {
 };
 
 struct HttpClientOptions {
+  // For all that comes before the request: look-up, connection, CONNECT and the TLS handshakes.
   Millis connect_limit{2'000};
   std::size_t max_connections = 128;  // the next request waits for one of them
   std::size_t max_header = 16 * 1024;
   std::size_t max_body = 1024 * 1024;  // Errc::kLimit above
   Millis max_idle{30'000};             // shorter than servers keep idle connections
+  // For an https origin; null: a context with the system's roots is made at the first connection.
+  std::shared_ptr<TlsContext> tls = {};
+  // Used for an https origin only. A proxy with TLS is verified with `tls` too, unless that has a pin,
+  // which is the origin's: with the system's roots then.
+  std::optional<Proxy> proxy = {};
 };
 
 struct HttpRequest {
@@ -74,8 +82,10 @@ class HttpClient {
 
   // Sends and waits for the whole answer; use with_timeout() around it. The views of the request
   // must stay until then. Never sent twice: a connection that dies in the middle is an error.
-  // Errc::kUnavailable: nobody there. kClosed: the connection ended. kProtocol: not HTTP. kLimit:
-  // the answer is too large. kInvalid: the method or path would break the request line.
+  // Errc::kUnavailable: nobody there, or the proxy refused (its status is named). kClosed: the
+  // connection ended. kProtocol: not HTTP or not TLS. kLimit: the answer is too large. kInvalid: the
+  // method or path would break the request line. kRefused: the certificate is not accepted, see
+  // start_tls(). kTimeout: connect_limit passed.
   async::Task<Result<HttpResponse>> send(HttpRequest request);
   // The same, returning once the header is there. On a connection of its own, which counts for no
   // limit: the caller knows how many streams it opens.

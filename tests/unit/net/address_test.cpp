@@ -125,6 +125,10 @@ TEST_CASE("what could break a request line or means something else is no URL") {
                                                   "http://host:/",
                                                   "http://host:99999/",
                                                   "http://host:0/",
+                                                  "https://",
+                                                  "https://host:0/",
+                                                  "https://u:p@host/",
+                                                  "HTTPS://host/",
                                                   "ftp://host/",
                                                   "host:80",
                                                   "/path",
@@ -154,9 +158,36 @@ TEST_CASE("what could break a request line or means something else is no URL") {
   CHECK(url.error().code() == Errc::kInvalid);
 }
 
-TEST_CASE("an https URL is unsupported, not invalid") {
-  CHECK(parse_url("https://host/").error().code() == Errc::kUnsupported);
-  CHECK(parse_url("https://host/").error().text() == "https://host/: https is not supported here");
+TEST_CASE("an https URL has port 443 unless it says otherwise, and no default port in its Host") {
+  struct Case {
+    std::string text, address, host_header, origin;
+  };
+  const auto c = GENERATE(values<Case>({
+      {"https://sts.example/p", "sts.example:443", "sts.example", "https://sts.example:443"},
+      {"https://sts.example:443/p", "sts.example:443", "sts.example", "https://sts.example:443"},
+      {"https://sts.example:8443/p", "sts.example:8443", "sts.example:8443", "https://sts.example:8443"},
+      {"https://127.0.0.1/p", "127.0.0.1:443", "127.0.0.1", "https://127.0.0.1:443"},
+      {"https://[::1]/p", "[::1]:443", "[::1]", "https://[::1]:443"},
+      {"https://[::1]:9/p", "[::1]:9", "[::1]:9", "https://[::1]:9"},
+  }));
+  CAPTURE(c.text);
+  const auto url = parse_url(c.text);
+  REQUIRE(url);
+  CHECK(url->tls);
+  CHECK(url->address.text() == c.address);
+  CHECK(url->host_header == c.host_header);
+  CHECK(url->path == "/p");
+  CHECK(url->origin() == c.origin);
+}
+
+TEST_CASE("only https is TLS") {
+  CHECK_FALSE(parse_url("http://host:443/")->tls);
+  CHECK_FALSE(parse_url("unix:///a")->tls);
+}
+
+TEST_CASE("an origin is written as a URL without a path") {
+  CHECK(parse_url("http://host/a?b")->origin() == "http://host:80");
+  CHECK(parse_url("http+unix:///a/b.sock:/p")->origin() == "unix:///a/b.sock");
 }
 
 TEST_CASE("a socket path in a URL that is too long is over the limit") {

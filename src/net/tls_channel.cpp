@@ -1,0 +1,216 @@
+#include "tls_channel.h"
+
+#include <cerrno>
+
+#include "shed/async/offload.h"
+#include "shed/base/secret.h"
+
+namespace shed::net {
+namespace {
+
+// The most that one record holds: header and body of a small request go out as one.
+constexpr std::size_t kRecord = 16 * 1024;
+// After so many reads that found something at once everybody else gets a turn.
+constexpr unsigned kReadsInARow = 16;
+
+constexpr std::string_view kHttp11 = "http/1.1";
+
+}  // namespace
+
+TlsChannel::TlsChannel(async::Loop& loop, async::Stream stream) : loop_(loop), stream_(std::move(stream)) {}
+
+TlsChannel::TlsChannel(async::Loop& loop, std::unique_ptr<TlsChannel> below)
+    : loop_(loop), below_(std::move(below)) {}
+
+TlsChannel::~TlsChannel() {
+  wipe(joined_);
+  if (!ssl_ || !established_ || unclean_ || dead_) return;
+  ERR_clear_error();
+  SSL_shutdown(ssl_.get());
+  ERR_clear_error();
+}
+
+Status TlsChannel::prepare() {
+  ssl_.reset(SSL_new(verification_.state->native.get()));
+  if (!ssl_) return fail(Errc::kInternal, "{}", take_openssl_error());
+  BIO* transport = nullptr;
+  if (below_) {
+    transport = BIO_new(BIO_f_ssl());
+    if (transport != nullptr) BIO_set_ssl(transport, below_->ssl_.get(), BIO_NOCLOSE);
+  } else {
+    transport = BIO_new_socket(stream_->fd(), BIO_NOCLOSE);
+  }
+  if (transport == nullptr) return fail(Errc::kInternal, "{}", take_openssl_error());
+  SSL_set_bio(ssl_.get(), transport, transport);
+  SSL_set_connect_state(ssl_.get());
+  return expect_peer(ssl_.get(), verification_);
+}
+
+async::Task<Status> TlsChannel::handshake(std::shared_ptr<TlsContext> context, std::string host) {
+  verification_ = {context->state(), std::move(host), ""};
+  if (!verification_.state->ready()) {
+    auto loading = async::offload(loop_, [state = verification_.state] { return state->load_roots(); });
+    const Status loaded = co_await std::move(loading);
+    if (!loaded) co_return loaded;
+  }
+  const Status prepared = prepare();
+  if (!prepared) co_return prepared;
+  for (;;) {
+    ERR_clear_error();
+    errno = 0;
+    const auto step = next(SSL_do_handshake(ssl_.get()));
+    if (!step) co_return propagate(step);
+    if (*step == Next::kEnd) co_return fail(Errc::kClosed, "the peer ended the handshake");
+    if (*step == Next::kDone) break;
+    co_await wait_for(*step);
+  }
+  const unsigned char* name = nullptr;
+  unsigned length = 0;
+  SSL_get0_alpn_selected(ssl_.get(), &name, &length);
+  if (length != 0 && std::string_view(reinterpret_cast<const char*>(name), length) != kHttp11) {
+    co_return fail(Errc::kProtocol, "the peer chose a protocol that was not offered");
+  }
+  established_ = true;
+  co_return Status{};
+}
+
+Result<TlsChannel::Next> TlsChannel::next(int code) {
+  const int system_error = errno;
+  if (code > 0) return Next::kDone;
+  const int what = SSL_get_error(ssl_.get(), code);
+  switch (what) {
+    case SSL_ERROR_WANT_READ:
+      return Next::kReadable;
+    case SSL_ERROR_WANT_WRITE:
+      return Next::kWritable;
+    case SSL_ERROR_ZERO_RETURN:
+      return Next::kEnd;
+    default:
+      unclean_ = true;
+      // What the peer sent before it closed can still be read when only a write failed.
+      dead_ = what == SSL_ERROR_SSL;
+      return std::unexpected(failure(what, system_error));
+  }
+}
+
+Error TlsChannel::failure(int what, int system_error) {
+  const unsigned long code = ERR_peek_error();
+  ERR_clear_error();
+  if (!verification_.problem.empty() && !established_) return {Errc::kRefused, verification_.problem};
+  const bool cut_off =
+      ERR_GET_LIB(code) == ERR_LIB_SSL && ERR_GET_REASON(code) == SSL_R_UNEXPECTED_EOF_WHILE_READING;
+  if (cut_off || (what == SSL_ERROR_SYSCALL && system_error == 0)) {
+    return {Errc::kClosed, established_ ? "the connection was cut off (TLS without close_notify)"
+                                        : "the peer closed the connection in the TLS handshake"};
+  }
+  if (what == SSL_ERROR_SYSCALL) return shed::system_error(system_error);
+  if (!established_) return handshake_failure(code);
+  const char* reason = ERR_reason_error_string(code);
+  return {Errc::kProtocol, fmt::format("TLS: {}", reason == nullptr ? "broken" : reason)};
+}
+
+Error TlsChannel::handshake_failure(unsigned long code) {
+  if (ERR_GET_LIB(code) == ERR_LIB_SSL) {
+    switch (ERR_GET_REASON(code)) {
+      case SSL_R_WRONG_VERSION_NUMBER:
+      case SSL_R_PACKET_LENGTH_TOO_LONG:
+        return {Errc::kProtocol, "the peer does not speak TLS; is it plain http?"};
+      case SSL_R_UNSUPPORTED_PROTOCOL:
+      case SSL_R_TLSV1_ALERT_PROTOCOL_VERSION:
+        return {Errc::kProtocol, "the peer speaks neither TLS 1.2 nor 1.3"};
+      default:
+        break;
+    }
+  }
+  const char* reason = ERR_reason_error_string(code);
+  return {Errc::kProtocol,
+          fmt::format("the TLS handshake failed: {}", reason == nullptr ? "no reason given" : reason)};
+}
+
+async::Task<> TlsChannel::wait_for(Next next) {
+  if (next == Next::kReadable) {
+    auto readable = stream().readable();
+    co_await readable;
+  } else {
+    auto writable = stream().writable();
+    co_await writable;
+  }
+}
+
+Result<TlsChannel::Next> TlsChannel::read_some(std::span<char> into, std::size_t& count) {
+  if (dead_) return fail(Errc::kClosed, "the connection is broken");
+  ERR_clear_error();
+  errno = 0;
+  return next(SSL_read_ex(ssl_.get(), into.data(), into.size(), &count));
+}
+
+async::Task<Result<std::size_t>> TlsChannel::read(std::span<char> into) {
+  if (++reads_in_a_row_ > kReadsInARow) {
+    reads_in_a_row_ = 0;
+    auto turn = loop_.sleep(Millis(0));
+    co_await turn;
+  }
+  for (;;) {
+    std::size_t count = 0;
+    const auto step = read_some(into, count);
+    if (!step) co_return propagate(step);
+    if (*step == Next::kDone) co_return count;
+    if (*step == Next::kEnd) co_return std::size_t{0};
+    reads_in_a_row_ = 0;
+    co_await wait_for(*step);
+  }
+}
+
+Result<std::optional<std::size_t>> TlsChannel::try_read(std::span<char> into) {
+  std::size_t count = 0;
+  const auto step = read_some(into, count);
+  if (!step) return propagate(step);
+  if (*step == Next::kDone) return count;
+  if (*step == Next::kEnd) return std::size_t{0};
+  return std::nullopt;
+}
+
+async::Task<Status> TlsChannel::write(std::string_view first, std::string_view second) {
+  if (unclean_) co_return fail(Errc::kClosed, "the connection is broken");
+  unclean_ = true;  // and stays so when this is dropped after half of it
+  Status status;
+  if (first.size() + second.size() <= kRecord && !second.empty()) {
+    joined_.reserve(first.size() + second.size());
+    joined_.append(first).append(second);
+    status = co_await write_all(joined_);
+    wipe(joined_);
+  } else {
+    status = co_await write_all(first);
+    if (status) status = co_await write_all(second);
+  }
+  if (status) unclean_ = false;
+  co_return status;
+}
+
+async::Task<Status> TlsChannel::write_all(std::string_view bytes) {
+  while (!bytes.empty()) {
+    std::size_t count = 0;
+    ERR_clear_error();
+    errno = 0;
+    const auto step = next(SSL_write_ex(ssl_.get(), bytes.data(), bytes.size(), &count));
+    if (!step) co_return propagate(step);
+    if (*step == Next::kEnd) co_return fail(Errc::kClosed, "the peer closed the connection");
+    if (*step == Next::kDone) {
+      bytes.remove_prefix(count);
+    } else {
+      co_await wait_for(*step);
+    }
+  }
+  co_return Status{};
+}
+
+async::Task<Result<std::unique_ptr<Channel>>> start_tls(async::Loop& loop,
+                                                        std::shared_ptr<TlsContext> context,
+                                                        async::Stream stream, std::string host) {
+  auto channel = std::make_unique<TlsChannel>(loop, std::move(stream));
+  const Status done = co_await channel->handshake(std::move(context), std::move(host));
+  if (!done) co_return propagate(done);
+  co_return std::move(channel);
+}
+
+}  // namespace shed::net
