@@ -69,6 +69,14 @@ class JsonDocument {
   std::unique_ptr<State> state_;
 };
 
+// Where a text stops being JSON, for a person who has to mend it; counted from 1, columns in bytes.
+// Nothing when it is well formed, or when the parser does not tell.
+struct JsonPlace {
+  std::size_t line;
+  std::size_t column;
+};
+std::optional<JsonPlace> json_error_place(std::string_view text);
+
 // Writes JSON into a string or a Buffer that the caller owns, comma and quoting included:
 //   JsonWriter(out).begin_object().field("status", "ok").end_object();
 // Invalid UTF-8 in a text becomes U+FFFD, so that what is written always parses.
