@@ -59,8 +59,7 @@ async::Task<> watch(async::Task<> task, async::Event& over) {
   over.set();
 }
 
-async::Task<> watch_signal(async::Loop& loop, int number, async::Event& over, bool& stopped) {
-  async::SignalWatcher signal(loop, number);
+async::Task<> watch_signal(async::SignalWatcher& signal, async::Event& over, bool& stopped) {
   co_await signal.wait();
   stopped = true;
   over.set();
@@ -69,18 +68,32 @@ async::Task<> watch_signal(async::Loop& loop, int number, async::Event& over, bo
 async::Task<int> run_scope(async::Loop& loop, async::Task<> task) {
   async::Event over(loop);
   bool stopped = false;
+  async::SignalWatcher terminate(loop, SIGTERM);
+  async::SignalWatcher interrupt(loop, SIGINT);
+  release_stop_signals();
   async::Scope scope(loop);
-  scope.spawn(watch_signal(loop, SIGTERM, over, stopped));
-  scope.spawn(watch_signal(loop, SIGINT, over, stopped));
+  scope.spawn(watch_signal(terminate, over, stopped));
+  scope.spawn(watch_signal(interrupt, over, stopped));
   scope.spawn(watch(std::move(task), over));
   auto wait = over.wait();
   co_await wait;
   co_return stopped ? 0 : 1;
 }
 
+void change_stop_signals(int how) {
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGQUIT}) sigaddset(&signals, number);
+  ::pthread_sigmask(how, &signals, nullptr);
+}
+
 }  // namespace
 
+void hold_stop_signals() { change_stop_signals(SIG_BLOCK); }
+void release_stop_signals() { change_stop_signals(SIG_UNBLOCK); }
+
 void become_service() {
+  hold_stop_signals();
   std::signal(SIGPIPE, SIG_IGN);
   drop_startup_code();
   warn(harden_process({}));
@@ -88,6 +101,7 @@ void become_service() {
 }
 
 void become_parent() {
+  hold_stop_signals();
   std::signal(SIGPIPE, SIG_IGN);
   warn(harden_process({.no_new_privileges = false}));
 }

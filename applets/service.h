@@ -6,16 +6,22 @@
 
 namespace shed::applets {
 
-// Ignores SIGPIPE, hardens the process (each step that fails is one warning) and takes as many
-// descriptors as the system allows: a thousand clients need more than the usual soft limit.
+// Keeps what would stop or hang up this process pending until release_stop_signals(): whoever sends it
+// right after a socket has appeared is not met by the default action, which leaves that socket behind.
+// Children do not inherit it.
+void hold_stop_signals();
+void release_stop_signals();
+
+// Holds the stop signals, ignores SIGPIPE, hardens the process (each step that fails is one warning) and
+// takes as many descriptors as the system allows: a thousand clients need more than the usual soft limit.
 void become_service();
 // The same for a process that starts a person's command, which must not feel any of it: privileges
 // and descriptors stay as they were until become_alone().
 void become_parent();
 void become_alone();
 
-// Runs the task until it ends or SIGTERM or SIGINT comes. Returns the exit status: 0 after a
-// signal, 1 when the task ended by itself.
+// Runs the task until it ends or SIGTERM or SIGINT comes, also one that was held. Returns the exit status: 0
+// after a signal, 1 when the task ended by itself.
 int run_until_signal(async::Loop& loop, async::Task<> task);
 
 // One line on stderr, and the exit status for it: 1, or 2 for what was typed wrongly.

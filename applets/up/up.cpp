@@ -71,30 +71,46 @@ std::vector<std::string> command_environment(const RuntimeDirectory& directory) 
 
 // Passes on what ends a session. The terminal's own signals reach the command by themselves, since
 // it is in the same process group; here they are caught so that they do not end the broker first.
-async::Task<> pass_on(async::Loop& loop, async::Process& process, int number, bool forward) {
-  async::SignalWatcher watcher(loop, number);
-  for (;;) {
-    co_await watcher.wait();
-    if (forward) process.kill(number);
+class SessionSignals {
+ public:
+  explicit SessionSignals(async::Loop& loop)
+      : terminate_(loop, SIGTERM),
+        hang_up_(loop, SIGHUP),
+        interrupt_(loop, SIGINT),
+        quit_(loop, SIGQUIT),
+        scope_(loop) {}
+
+  void pass_on_to(async::Process& process) {
+    release_stop_signals();
+    scope_.spawn(pass_on(terminate_, process, SIGTERM));
+    scope_.spawn(pass_on(hang_up_, process, SIGHUP));
   }
-}
+
+ private:
+  static async::Task<> pass_on(async::SignalWatcher& watcher, async::Process& process, int number) {
+    for (;;) {
+      co_await watcher.wait();
+      process.kill(number);
+    }
+  }
+
+  async::SignalWatcher terminate_, hang_up_, interrupt_, quit_;
+  async::Scope scope_;
+};
 
 async::Task<int> run_command(async::Loop& loop, const Options& options, const RuntimeDirectory& directory) {
   async::ProcessOptions wanted;
   wanted.command = options.command;
   wanted.environment = command_environment(directory);
   wanted.umask = options.umask;
+  SessionSignals signals(loop);
   auto process = async::Process::spawn(loop, wanted);
   if (!process) {
     log::error("{}", process.error().text());
     co_return process.error().code() == Errc::kNotFound ? 127 : 126;  // as a shell has it
   }
   become_alone();
-  async::Scope signals(loop);
-  signals.spawn(pass_on(loop, *process, SIGTERM, true));
-  signals.spawn(pass_on(loop, *process, SIGHUP, true));
-  signals.spawn(pass_on(loop, *process, SIGINT, false));
-  signals.spawn(pass_on(loop, *process, SIGQUIT, false));
+  signals.pass_on_to(*process);
   const async::ExitStatus status = co_await process->wait();
   co_return status.shell_code();
 }
