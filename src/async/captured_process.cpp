@@ -31,6 +31,18 @@ Result<Pipe> open_pipe() {
   return pipe;
 }
 
+// A pipe to read `input` from, which is in it already: nobody has to wait until the child takes it.
+Result<UniqueFd> filled_pipe(const std::string& input) {
+  if (input.empty()) return UniqueFd();
+  if (input.size() > kMaxCaptureInput)
+    return fail(Errc::kLimit, "the input has over {} bytes", kMaxCaptureInput);
+  auto pipe = open_pipe();
+  if (!pipe) return propagate(pipe);
+  const ssize_t count = ::write(pipe->to.get(), input.data(), input.size());
+  if (count != static_cast<ssize_t>(input.size())) return std::unexpected(system_error(errno).in("pipe"));
+  return std::move(pipe->from);
+}
+
 // One run: the child, and the two tasks that read what it says.
 class Capture {
  public:
@@ -127,10 +139,12 @@ Task<Result<CapturedRun>> run_captured(Loop& loop, CaptureOptions options) {
   if (!output) co_return propagate(output);
   auto errors = open_pipe();
   if (!errors) co_return propagate(errors);
+  const auto input = filled_pipe(options.input);
+  if (!input) co_return propagate(input);
   ProcessOptions wanted;
   wanted.command = options.command;
   wanted.environment = options.environment;
-  wanted.stdin_fd = -1;
+  wanted.stdin_fd = input->get();
   wanted.stdout_fd = output->to.get();
   wanted.stderr_fd = errors->to.get();
   wanted.own_group = true;

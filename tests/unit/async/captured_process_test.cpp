@@ -63,6 +63,26 @@ struct HangingFixture : Reaper, LoopFixture {
 
 }  // namespace
 
+TEST_CASE_METHOD(CaptureFixture, "a program reads its input to the end") {
+  CaptureOptions options = shell("cat; echo end");
+  options.input = "line\nwithout an end";
+  CHECK(run(options)->output.reveal() == "line\nwithout an endend\n");
+  options.input = std::string(kMaxCaptureInput, 'x');
+  CHECK(run(options)->output.size() == kMaxCaptureInput + 4);
+  options.input += 'x';
+  CHECK(run(options).error().code() == Errc::kLimit);
+}
+
+TEST_CASE_METHOD(CaptureFixture, "a program without input reads an empty one") {
+  CHECK(run("cat; echo end")->output.reveal() == "end\n");
+}
+
+TEST_CASE_METHOD(CaptureFixture, "a program that does not read its input is none the worse for it") {
+  CaptureOptions options = shell("echo done");
+  options.input = "unread";
+  CHECK(run(options)->output.reveal() == "done\n");
+}
+
 TEST_CASE_METHOD(CaptureFixture, "both outputs and the exit code of a program are told apart") {
   const auto done = run("echo words; echo complaints >&2; exit 3");
   REQUIRE(done.has_value());
