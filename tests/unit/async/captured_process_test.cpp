@@ -73,10 +73,6 @@ TEST_CASE_METHOD(CaptureFixture, "a program reads its input to the end") {
   CHECK(run(options).error().code() == Errc::kLimit);
 }
 
-TEST_CASE_METHOD(CaptureFixture, "a program without input reads an empty one") {
-  CHECK(run("cat; echo end")->output.reveal() == "end\n");
-}
-
 TEST_CASE_METHOD(CaptureFixture, "a program that does not read its input is none the worse for it") {
   CaptureOptions options = shell("echo done");
   options.input = "unread";
