@@ -36,6 +36,12 @@ class ConfigReader {
   // A map whose keys are names that the person chose.
   bool names(const Setting& setting);
   Setting member(const Setting& map, std::string_view key) const;
+  // Calls read(name, value) for each of them.
+  template <class Read>
+  void each_name(const Setting& map, Read read) {
+    if (!names(map)) return;
+    for (const YamlKey& key : map.node->keys) read(key.text, member(map, key.text));
+  }
 
   std::optional<std::string> text(const Setting& setting);
   std::optional<std::string> text_unless_empty(const Setting& setting);

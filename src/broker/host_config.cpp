@@ -23,6 +23,11 @@ void layer(ResolvedAws& resolved, const AwsLevel* level) {
   if (level->role) resolved.role = *level->role;
   if (level->mode) resolved.mode = *level->mode;
   if (level->session_duration) resolved.session_duration = *level->session_duration;
+  if (level->external_id) resolved.external_id = *level->external_id;
+  if (level->source_identity) resolved.source_identity = *level->source_identity;
+  if (level->policy) resolved.policy = *level->policy;
+  if (level->policy_arns) resolved.policy_arns = *level->policy_arns;
+  if (level->tags) resolved.tags = *level->tags;
 }
 
 void layer(ResolvedDocker& resolved, const DockerLevel* level) {

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "broker/approval_schema.h"
+#include "broker/aws_schema.h"
 #include "broker/config_reader.h"
 #include "broker/yaml_tree.h"
 #include "shed/base/file.h"
@@ -16,10 +17,6 @@ constexpr std::string_view kTopKeys[] = {"server",           "token_file", "tls_
                                          "docker",           "discovery",  "logging",
                                          "rc_hub",           "desktop"};
 constexpr std::string_view kSshKeys[] = {"mode", "approval"};
-constexpr std::string_view kAwsKeys[] = {"source_profile",       "default_role", "mode",  "session_duration",
-                                         "cache_refresh_before", "approval",     "sheds", "servers"};
-constexpr std::string_view kAwsServerKeys[] = {"default_role", "mode", "session_duration", "sheds"};
-constexpr std::string_view kAwsShedKeys[] = {"role", "mode", "session_duration"};
 constexpr std::string_view kDockerKeys[] = {"registries", "allow_all", "config_path", "approval", "servers"};
 constexpr std::string_view kDockerServerKeys[] = {"registries", "allow_all", "sheds"};
 constexpr std::string_view kDockerShedKeys[] = {"registries", "allow_all"};
@@ -30,12 +27,9 @@ constexpr std::string_view kKeysWithoutEffect[] = {"rc_hub", "desktop"};
 
 constexpr std::string_view kSshModes[] = {"agent-forward", "local-keys"};
 constexpr SshMode kSshModeValues[] = {SshMode::kAgentForward, SshMode::kLocalKeys};
-constexpr std::string_view kAwsModes[] = {"assume-role", "passthrough"};
-constexpr AwsMode kAwsModeValues[] = {AwsMode::kAssumeRole, AwsMode::kPassthrough};
 constexpr std::string_view kWatches[] = {"fsnotify", "poll", "off"};
 constexpr Watch kWatchValues[] = {Watch::kEvents, Watch::kPoll, Watch::kOff};
 
-constexpr std::size_t kMaxRole = 2048;  // STS's own limit for a role ARN
 constexpr std::string_view kDefaultLog = "~/.local/share/shed/extensions-audit.log";
 constexpr std::string_view kDefaultDirectory = "~/.shed/config.yaml";
 
@@ -58,7 +52,7 @@ class Schema {
     if (auto timeout = reader_.duration(reader_.member(file, "approval_timeout")))
       config.approval_timeout = *timeout;
     read_ssh(reader_.member(file, "ssh"), config);
-    read_aws(reader_.member(file, "aws"), config.aws);
+    read_aws(reader_, reader_.member(file, "aws"), config.aws);
     read_docker(reader_.member(file, "docker"), config.docker);
     read_discovery(reader_.member(file, "discovery"), config);
     read_logging(reader_.member(file, "logging"), config);
@@ -92,64 +86,20 @@ class Schema {
     config.ssh_approval = read_approval(reader_, reader_.member(ssh, "approval"), Namespace::kSsh);
   }
 
-  void read_aws(const Setting& aws, AwsConfig& config) {
-    if (!reader_.section(aws, kAwsKeys)) return;
-    if (auto name = reader_.text_unless_empty(reader_.member(aws, "source_profile")))
-      config.source_profile = *name;
-    if (auto before = reader_.duration(reader_.member(aws, "cache_refresh_before"))) {
-      config.cache_refresh_before = *before;
-    }
-    config.approval = read_approval(reader_, reader_.member(aws, "approval"), Namespace::kAws);
-    config.level = aws_level(aws, "default_role");
-    config.sheds = aws_sheds(reader_.member(aws, "sheds"));
-    each_name(reader_.member(aws, "servers"), [&](const std::string& name, const Setting& server) {
-      if (!reader_.section(server, kAwsServerKeys)) return;
-      config.servers[name] = {aws_level(server, "default_role"), aws_sheds(reader_.member(server, "sheds"))};
-    });
-  }
-
-  ByName<AwsLevel> aws_sheds(const Setting& sheds) {
-    ByName<AwsLevel> levels;
-    each_name(sheds, [&](const std::string& name, const Setting& shed) {
-      if (reader_.section(shed, kAwsShedKeys)) levels[name] = aws_level(shed, "role");
-    });
-    return levels;
-  }
-
-  AwsLevel aws_level(const Setting& map, std::string_view role_key) {
-    AwsLevel level;
-    level.role = role(reader_.member(map, role_key));
-    if (auto mode = reader_.choice(reader_.member(map, "mode"), kAwsModes))
-      level.mode = kAwsModeValues[*mode];
-    level.session_duration = reader_.duration(reader_.member(map, "session_duration"));
-    return level;
-  }
-
-  // Loose on purpose: STS knows which roles exist. This catches a role's bare name and a user's ARN.
-  std::optional<std::string> role(const Setting& setting) {
-    auto arn = reader_.text_unless_empty(setting);
-    if (!arn) return std::nullopt;
-    const bool printable = std::ranges::all_of(*arn, [](char c) { return c > ' ' && c != 0x7F; });
-    const bool user = arn->find(":user/") != std::string::npos;
-    if (arn->starts_with("arn:") && printable && !user && arn->size() <= kMaxRole) return arn;
-    problems_.add(setting.at(),
-                  "{} \"{}\" is not the ARN of a role, like arn:aws:iam::123456789012:role/name",
-                  setting.path, shown(*arn));
-    return std::nullopt;
-  }
-
   void read_docker(const Setting& docker, DockerConfig& config) {
     if (!reader_.section(docker, kDockerKeys)) return;
     config.approval = read_approval(reader_, reader_.member(docker, "approval"), Namespace::kDocker);
     config.config_path = path(reader_.member(docker, "config_path"));
     config.level = docker_level(docker);
-    each_name(reader_.member(docker, "servers"), [&](const std::string& name, const Setting& server) {
+    reader_.each_name(reader_.member(docker, "servers"), [&](const std::string& name, const Setting& server) {
       if (!reader_.section(server, kDockerServerKeys)) return;
       DockerServer& made = config.servers[name];
       made.level = docker_level(server);
-      each_name(reader_.member(server, "sheds"), [&](const std::string& shed_name, const Setting& shed) {
-        if (reader_.section(shed, kDockerShedKeys)) made.sheds[shed_name] = docker_level(shed);
-      });
+      reader_.each_name(reader_.member(server, "sheds"),
+                        [&](const std::string& shed_name, const Setting& shed) {
+                          if (reader_.section(shed, kDockerShedKeys))
+                            made.sheds[shed_name] = docker_level(shed);
+                        });
     });
   }
 
@@ -206,12 +156,6 @@ class Schema {
     if (text->find('\0') == std::string::npos) return expand(*text, home_);
     problems_.add(setting.at(), "{} has a zero byte in it", setting.path);
     return {};
-  }
-
-  template <class Read>
-  void each_name(const Setting& map, Read read) {
-    if (!reader_.names(map)) return;
-    for (const YamlKey& key : map.node->keys) read(key.text, reader_.member(map, key.text));
   }
 
   ConfigReader reader_;

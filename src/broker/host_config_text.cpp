@@ -1,6 +1,9 @@
 // Texts for the person: the file to start from, and what is in force.
 #include <fmt/format.h>
 
+#include <algorithm>
+
+#include "broker/config_problems.h"
 #include "shed/broker/host_config.h"
 
 namespace shed::broker {
@@ -35,12 +38,20 @@ ssh:
 
 aws:
   approval: { policy: deny-all }
-  source_profile: default
+  # The profile of ~/.aws that assumes the role. Without it: AWS_ACCESS_KEY_ID, AWS_PROFILE, "default".
+  #source_profile: default
   # assume-role gives the guest a session of the role, passthrough the session of the profile itself.
   mode: assume-role
   #default_role: arn:aws:iam::123456789012:role/development
+  # 15m to 12h; a role that is assumed with session credentials gets 1h at most.
   session_duration: 1h
   cache_refresh_before: 5m
+  # What the session may do at most, beside what the role may; and what the role's trust policy wants.
+  #policy: '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:Get*","Resource":"*"}]}'
+  #policy_arns: ["arn:aws:iam::aws:policy/ReadOnlyAccess"]
+  #external_id: some-id
+  #source_identity: me
+  #tags: { project: demo }
   # For one guest (shed); for one server, and one guest on it. The most specific setting wins.
   #sheds: { my-service: { role: "arn:aws:iam::123456789012:role/my-service" } }
   #servers: { mini2: { mode: assume-role, sheds: { web: { mode: passthrough, session_duration: 30m } } } }
@@ -63,6 +74,14 @@ logging:
   enabled: true
   path: ~/.local/share/shed/extensions-audit.log
 )";
+
+// As a key of a YAML flow map.
+std::string yaml_key(std::string_view name) {
+  const bool plain = !name.empty() && std::ranges::all_of(name, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+  });
+  return plain ? std::string(name) : fmt::format("\"{}\"", shown(name));
+}
 
 void line(std::string& out, std::string_view name, std::string_view value) {
   fmt::format_to(std::back_inserter(out), "{:<20}{}\n", name, value);
@@ -94,15 +113,26 @@ void describe_aws(std::string& out, const HostConfig& config, std::string_view s
                   std::string_view shed) {
   const ResolvedAws aws = config.aws_for(server, shed);
   line(out, "  mode", aws_mode_name(aws.mode));
-  line(out, "  profile", config.aws.source_profile);
+  line(out, "  profile",
+       config.aws.source_profile_written ? std::string_view(config.aws.source_profile)
+                                         : "AWS_ACCESS_KEY_ID, else AWS_PROFILE, else default");
   if (aws.mode == AwsMode::kPassthrough) {
     line(out, "  role", "not used by passthrough");
     return;
   }
-  line(out, "  role", aws.role.empty() ? "none, so no credentials: set aws.default_role" : aws.role);
+  line(out, "  role",
+       aws.role.empty() ? fmt::format("none, so no credentials: add {}", aws_role_line(server, shed))
+                        : aws.role);
+  if (aws.role.empty()) return;
   line(out, "  session",
        fmt::format("{}, renewed {} before its end", format_duration(aws.session_duration),
                    format_duration(config.aws.cache_refresh_before)));
+  if (!aws.policy.empty()) line(out, "  policy", shown(aws.policy));
+  if (!aws.policy_arns.empty()) line(out, "  policies", fmt::format("{}", fmt::join(aws.policy_arns, ", ")));
+  if (!aws.external_id.empty()) line(out, "  external id", aws.external_id);
+  if (!aws.source_identity.empty()) line(out, "  source identity", aws.source_identity);
+  for (const auto& [key, value] : aws.tags)
+    line(out, "  tag", fmt::format("{}={}", shown(key), shown(value)));
 }
 
 void describe_docker(std::string& out, const HostConfig& config, std::string_view server,
@@ -122,6 +152,13 @@ void describe_docker(std::string& out, const HostConfig& config, std::string_vie
 }  // namespace
 
 std::string_view starter_config() { return kStarter; }
+
+std::string aws_role_line(std::string_view server, std::string_view shed) {
+  const std::string sheds =
+      fmt::format(R"(sheds: {{ {}: {{ role: "arn:aws:iam::<account>:role/<name>" }} }})", yaml_key(shed));
+  if (server.empty()) return fmt::format("aws: {{ {} }}", sheds);
+  return fmt::format("aws: {{ servers: {{ {}: {{ {} }} }} }}", yaml_key(server), sheds);
+}
 
 std::string describe_for_shed(const HostConfig& config, std::string_view server, std::string_view shed) {
   std::string out;

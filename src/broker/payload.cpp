@@ -2,18 +2,28 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace shed::broker {
+namespace {
+
+// What a host may ask us to wait at most, and the second on top of it for the way back.
+constexpr Millis kLongestRequest{300'000};
+constexpr Millis kWayBack{1'000};
+
+}  // namespace
 
 std::string error_payload(std::string_view text, std::string_view code, std::string_view reason_code,
-                          std::string_view reason) {
+                          std::string_view reason, Retry retry) {
   std::string payload;
-  JsonWriter(payload)
-      .begin_object()
+  JsonWriter json(payload);
+  json.begin_object()
       .field("error", text)
       .field("code", code)
       .field_unless_empty("reason_code", reason_code)
-      .field_unless_empty("reason", reason)
-      .end_object();
+      .field_unless_empty("reason", reason);
+  if (retry == Retry::kLater) json.field("retryable", true);
+  json.end_object();
   return payload;
 }
 
@@ -22,7 +32,8 @@ std::optional<PayloadError> error_in(const JsonValue& payload) {
   if (code.empty()) return std::nullopt;
   return PayloadError{std::string(payload["error"].string_or("")), std::string(code),
                       std::string(payload["reason_code"].string_or("")),
-                      std::string(payload["reason"].string_or(""))};
+                      std::string(payload["reason"].string_or("")),
+                      payload["retryable"].boolean().value_or(false)};
 }
 
 std::string PayloadError::describe() const {
@@ -39,6 +50,13 @@ std::string ping_answer(std::optional<Millis> request_limit) {
   if (request_limit) json.field("request_timeout_ms", request_limit->count());
   json.end_object();
   return payload;
+}
+
+Result<Millis> request_limit_in(const JsonValue& ping_answer, Millis usual) {
+  if (ping_answer["status"].string_or("") != "ok")
+    return fail(Errc::kProtocol, "the host's answer to a ping is not ok");
+  const Millis asked(ping_answer["request_timeout_ms"].integer().value_or(0));
+  return asked > Millis(0) ? std::min(asked, kLongestRequest) + kWayBack : usual;
 }
 
 std::string unknown_operation(std::string_view operation) {

@@ -12,9 +12,6 @@ namespace {
 
 constexpr Millis kPauseWhileAway{2'000};
 constexpr Millis kPauseWhileThere{60'000};
-// What a host may ask us to wait at most, and the second on top of it for the way back.
-constexpr Millis kLongestRequest{300'000};
-constexpr Millis kWayBack{1'000};
 
 constexpr std::string_view kRemedy = "is shed-host-agent running? start it on the host with: shed-ext host";
 
@@ -90,10 +87,9 @@ async::Task<Status> SshRelay::ping() {
   JsonDocument document;
   const auto payload = document.parse_padded(reply->payload());
   if (!payload) co_return propagate(payload);
-  if ((*payload)["status"].string_or("") != "ok")
-    co_return fail(Errc::kProtocol, "the host's answer to a ping is not ok");
-  const Millis asked((*payload)["request_timeout_ms"].integer().value_or(0));
-  request_limit_ = asked > Millis(0) ? std::min(asked, kLongestRequest) + kWayBack : kRequestLimit;
+  const auto limit = request_limit_in(*payload, kRequestLimit);
+  if (!limit) co_return propagate(limit);
+  request_limit_ = *limit;
   co_return Status{};
 }
 

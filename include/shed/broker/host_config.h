@@ -28,12 +28,19 @@ std::string_view aws_mode_name(AwsMode mode);
 template <class T>
 using ByName = std::map<std::string, T, std::less<>>;
 
+using AwsTags = std::vector<std::pair<std::string, std::string>>;
+
 // One level of AWS settings; what is absent is inherited. An empty role or mode in the file counts as
-// absent.
+// absent; a list or map of tags that is present replaces the inherited one.
 struct AwsLevel {
   std::optional<std::string> role;
   std::optional<AwsMode> mode;
-  std::optional<Millis> session_duration;
+  std::optional<Millis> session_duration;  // 15 minutes to 12 hours
+  std::optional<std::string> external_id;  // these five are ours
+  std::optional<std::string> source_identity;
+  std::optional<std::string> policy;  // JSON, at most 2,048 characters
+  std::optional<std::vector<std::string>> policy_arns;
+  std::optional<AwsTags> tags;
 };
 struct AwsServer {
   AwsLevel level;
@@ -42,6 +49,7 @@ struct AwsServer {
 struct AwsConfig {
   Approval approval;
   std::string source_profile = "default";
+  bool source_profile_written = false;  // else the SDKs' own order: environment, AWS_PROFILE, default
   Millis cache_refresh_before = std::chrono::minutes(5);
   AwsLevel level;
   ByName<AwsLevel> sheds;  // the single-server form: holds for a shed of this name on any server
@@ -51,6 +59,9 @@ struct ResolvedAws {
   std::string role;  // empty: none
   AwsMode mode = AwsMode::kAssumeRole;
   Millis session_duration = std::chrono::hours(1);
+  std::string external_id, source_identity, policy;  // empty: none
+  std::vector<std::string> policy_arns;
+  AwsTags tags;
 };
 
 // One level of the Docker allow-list; what is absent is inherited, an empty list is not absent.
@@ -139,5 +150,8 @@ Status write_starter_config(const std::string& path);
 
 // What `shed-ext host --check --shed NAME` prints: what is in force for one guest, in aligned lines.
 std::string describe_for_shed(const HostConfig& config, std::string_view server, std::string_view shed);
+
+// The line of extensions.yaml that gives this guest a role; account and name are left to the reader.
+std::string aws_role_line(std::string_view server, std::string_view shed);
 
 }  // namespace shed::broker

@@ -10,16 +10,21 @@
 
 namespace shed::broker {
 
-// {"error":…,"code":…,"reason_code":…,"reason":…}; without the last two when they are empty. `code` is
-// one that existing guests know, `reason_code` our finer one, `reason` what is to be done about it.
+// Whether the same request may succeed a little later.
+enum class Retry { kNo, kLater };
+
+// {"error":…,"code":…,"reason_code":…,"reason":…,"retryable":true}; without the last three when they are
+// empty or kNo. `code` is one that existing guests know, `reason_code` our finer one, `reason` what is to
+// be done about it, `retryable` (ours) tells "later" from "no".
 std::string error_payload(std::string_view text, std::string_view code, std::string_view reason_code = {},
-                          std::string_view reason = {});
+                          std::string_view reason = {}, Retry retry = Retry::kNo);
 
 struct PayloadError {
   std::string text;
   std::string code;
   std::string reason_code;  // these two are empty when the other side has none
   std::string reason;
+  bool retryable = false;
 
   // For the log of who asked.
   std::string describe() const;
@@ -30,6 +35,10 @@ std::optional<PayloadError> error_in(const JsonValue& payload);
 std::string ping_request();
 // {"status":"ok"}, with "request_timeout_ms" when a request may take that long.
 std::string ping_answer(std::optional<Millis> request_limit);
+// A guest's time limit for requests after this answer to its ping: what the host asked for, at most 5
+// minutes, and a second for the way back; `usual` where it asked for nothing. Errc::kProtocol when the
+// answer is not ok.
+Result<Millis> request_limit_in(const JsonValue& ping_answer, Millis usual);
 std::string unknown_operation(std::string_view operation);
 std::string invalid_payload();
 

@@ -5,9 +5,7 @@
 #include <string>
 
 #include "shed/base/json.h"
-#include "shed/broker/approval.h"
-#include "shed/broker/audit_log.h"
-#include "shed/bus/listener_client.h"
+#include "shed/broker/audited_request.h"
 #include "shed/ssh/backend.h"
 
 namespace shed::broker {
@@ -28,13 +26,10 @@ class SshHandler : public bus::RequestHandler {
  private:
   async::Task<std::string> list(const bus::IncomingRequest& request, const JsonValue& payload);
   async::Task<std::string> sign(const bus::IncomingRequest& request, const JsonValue& payload);
-  async::Task<std::string> sign_if_approved(ssh::SignRequest request, AuditRecord& record);
+  async::Task<std::string> sign_if_approved(ssh::SignRequest request, AuditedRequest& audited);
   async::Task<std::string> status();
   std::optional<Millis> request_limit() const;
-
-  AuditRecord start_record(const bus::IncomingRequest& request, std::string_view op) const;
-  // The answer, once the record of it is written; else the refusal.
-  std::string finish(AuditRecord& record, SteadyTime start, std::string answer, std::string_view code);
+  AuditedRequest audited(const bus::IncomingRequest& request, std::string_view op);
 
   const Clock& clock_;
   ssh::SshBackend& backend_;

@@ -132,7 +132,7 @@ logging: { path: /var/log/audit }
         "aws-credentials     omitted, so deny-all: add \"aws: { approval: { policy: approve-all } }\" to "
         "allow it\n"
         "  mode              assume-role\n"
-        "  profile           default\n"
+        "  profile           AWS_ACCESS_KEY_ID, else AWS_PROFILE, else default\n"
         "  role              arn:aws:iam::1:role/web\n"
         "  session           30m, renewed 5m before its end\n"
         "docker-credentials  shed-desktop, 40s to answer\n"
@@ -146,8 +146,8 @@ TEST_CASE("the description says what is missing and what is off") {
   const std::string text = describe_for_shed(config, "", "web");
   CHECK(text.find("bus                 servers from /home/someone/.shed/config.yaml\n") != std::string::npos);
   CHECK(text.find("guest               web\n") != std::string::npos);
-  CHECK(text.find("  role              none, so no credentials: set aws.default_role\n") !=
-        std::string::npos);
+  CHECK(text.find("  role              none, so no credentials: add aws: { sheds: { web: { role: "
+                  "\"arn:aws:iam::<account>:role/<name>\" } } }\n") != std::string::npos);
   CHECK(text.find("  registries        none: list them in docker.registries\n") != std::string::npos);
   CHECK(text.find("audit log           off (logging.enabled: false)\n") != std::string::npos);
 }

@@ -1,0 +1,39 @@
+// What every handler does around the work itself: it asks the gate, and keeps one record of what came
+// of it.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "shed/broker/approval.h"
+#include "shed/broker/audit_log.h"
+#include "shed/bus/listener_client.h"
+
+namespace shed::broker {
+
+class AuditedRequest {
+ public:
+  // Clock and log must outlive it. `server_name` is for a request that does not say which server it came
+  // through.
+  AuditedRequest(const Clock& clock, AuditLog& log, const bus::IncomingRequest& request, Namespace ns,
+                 std::string_view op, std::string_view server_name);
+
+  // Asks the gate about what the record says so far; `detail` is for a person. What was decided stands in
+  // the record then, as does a denial.
+  async::Task<Decision> decide(ApprovalGate& gate, std::string detail);
+  // Notes that it did not work.
+  void failed(std::string_view code, std::string_view reason);
+  // Writes the record, with the result `ok` unless it says otherwise, and returns the answer. When the
+  // record cannot be written the answer is wiped, and a refusal with `code` takes its place.
+  std::string finish(std::string answer, std::string_view code);
+
+  AuditRecord record;
+
+ private:
+  const Clock& clock_;
+  AuditLog& log_;
+  Namespace ns_;
+  SteadyTime start_;
+};
+
+}  // namespace shed::broker

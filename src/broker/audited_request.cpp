@@ -1,0 +1,59 @@
+#include "shed/broker/audited_request.h"
+
+#include "shed/base/log.h"
+#include "shed/base/secret.h"
+#include "shed/broker/payload.h"
+
+namespace shed::broker {
+
+AuditedRequest::AuditedRequest(const Clock& clock, AuditLog& log, const bus::IncomingRequest& request,
+                               Namespace ns, std::string_view op, std::string_view server_name)
+    : clock_(clock), log_(log), ns_(ns), start_(clock.now()) {
+  record.server = request.shed.server.empty() ? server_name : std::string_view(request.shed.server);
+  record.shed = request.shed.name;
+  record.ns = namespace_name(ns);
+  record.op = op;
+  record.request_id = request.id;
+}
+
+async::Task<Decision> AuditedRequest::decide(ApprovalGate& gate, std::string detail) {
+  ApprovalQuestion question;
+  question.ns = ns_;
+  question.op = record.op;
+  question.server = record.server;
+  question.shed = record.shed;
+  question.detail = std::move(detail);
+  question.key = record.key;
+  Decision decision = co_await gate.decide(std::move(question));
+  record.approval = decision.method;
+  record.decided_by = decision.decided_by;
+  record.scope = decision.scope;
+  record.ttl = decision.ttl;
+  if (!decision.approved) {
+    record.result = "denied";
+    record.code = decision.reason_code;
+    record.reason = decision.reason;
+  }
+  co_return decision;
+}
+
+void AuditedRequest::failed(std::string_view code, std::string_view reason) {
+  record.result = "error";
+  record.code = code;
+  record.reason = reason;
+}
+
+std::string AuditedRequest::finish(std::string answer, std::string_view code) {
+  if (record.result.empty()) record.result = "ok";
+  record.ts = clock_.wall();
+  record.duration = std::chrono::duration_cast<std::chrono::microseconds>(clock_.now() - start_);
+  const Status written = log_.write(record);
+  if (written) return answer;
+  // Refused on purpose: what leaves no trace does not leave the host.
+  wipe(answer);
+  log::error("audit log: {}; {} for {} is refused until it can be written", written.error().text(), record.op,
+             record.shed);
+  return error_payload("the host's audit log cannot be written", code, "AUDIT_UNAVAILABLE");
+}
+
+}  // namespace shed::broker
