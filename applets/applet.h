@@ -20,6 +20,7 @@ struct Applet {
 
 std::span<const Applet> all_applets();
 
-extern const Applet kSshAgent, kHost, kBus, kUp, kStatus, kInstall;
+extern const Applet kUp, kHost, kGuest, kSshAgent, kAwsCredentials, kAwsCredentialProcess, kBus, kStatus,
+    kInstall;
 
 }  // namespace shed::applets

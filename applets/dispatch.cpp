@@ -23,14 +23,14 @@ const Applet* find(std::string_view name, std::string_view Applet::* field) {
 void print_help() {
   std::string text =
       "Usage: shed-ext APPLET [OPTION...]\n"
-      "Lets a sandbox use its owner's SSH keys without ever holding them.\n\n"
+      "Lets a sandbox use its owner's SSH keys and AWS roles without ever holding the keys.\n\n"
       "Try it:  shed-ext up -- ssh-add -l\n\n"
       "Applets:\n";
   for (const Applet& applet : all_applets()) {
-    text += fmt::format("  {:<12} {}\n", applet.name, applet.summary);
-    if (!applet.link.empty()) text += fmt::format("  {:<12} also through a link named {}\n", "", applet.link);
+    text += fmt::format("  {:<22} {}\n", applet.name, applet.summary);
+    if (!applet.link.empty()) text += fmt::format("  {:<22} also through a link named {}\n", "", applet.link);
   }
-  text += fmt::format("  {:<12} Print the version\n", kVersionCommand);
+  text += fmt::format("  {:<22} Print the version\n", kVersionCommand);
   text += "\n'shed-ext APPLET --help' tells the options of one.\n";
   std::fputs(text.c_str(), stdout);
 }

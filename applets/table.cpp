@@ -3,7 +3,8 @@
 namespace shed::applets {
 
 std::span<const Applet> all_applets() {
-  static const Applet kTable[] = {kUp, kHost, kSshAgent, kBus, kStatus, kInstall};
+  static const Applet kTable[] = {kUp,  kHost,   kGuest,  kSshAgent, kAwsCredentials, kAwsCredentialProcess,
+                                  kBus, kStatus, kInstall};
   return kTable;
 }
 

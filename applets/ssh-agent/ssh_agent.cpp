@@ -1,29 +1,16 @@
 // The guest's SSH agent: a unix socket whose requests go to the host over the bus.
 #include "applet.h"
 #include "command_line.h"
+#include "guest_services.h"
 #include "service.h"
-#include "shed/async/scope.h"
 #include "shed/base/log.h"
-#include "shed/broker/ssh_relay.h"
-#include "shed/net/listener.h"
-#include "shed/ssh/agent_server.h"
+#include "shed/bus/publisher.h"
 
 namespace shed::applets {
 namespace {
 
-constexpr const char* kDefaultSocket = "/run/shed-extensions/ssh-agent.sock";
-
-async::Task<> serve(async::Loop& loop, net::Listener listener, net::Url bus_url) {
-  bus::Publisher publisher(loop, std::move(bus_url));
-  broker::SshRelay relay(loop, publisher, listener.address().unix_path + ".status");
-  ssh::AgentServer server(loop, relay);
-  async::Scope scope(loop);
-  scope.spawn(relay.watch_host());
-  co_await server.serve(listener.acceptor());
-}
-
 int run(Arguments arguments) {
-  std::string socket = kDefaultSocket;
+  std::string socket = kDefaultAgentSocket;
   std::string url;
   CommandLine line(kSshAgent, "shed-ext ssh-agent");
   line.option("--sock", socket, "Unix socket to listen on");
@@ -39,7 +26,7 @@ int run(Arguments arguments) {
   auto listener = net::Listener::open(loop, address);
   if (!listener) return fail_with(listener.error());
   log::info("listening on {}", socket);
-  return run_until_signal(loop, serve(loop, std::move(*listener), *bus_url));
+  return run_until_signal(loop, serve_ssh_agent(loop, std::move(*listener), *bus_url));
 }
 
 }  // namespace
