@@ -19,6 +19,7 @@ from support.waiting import PATIENCE
 
 NEEDED_PROGRAMS = ["ssh", "ssh-agent", "ssh-add", "ssh-keygen", "git", "sh", "sleep"]
 TEST_LIMIT_SECONDS = 60
+pytest_plugins = ["support.aws_fixtures"]
 
 
 @pytest.fixture(scope="session", autouse=True)
