@@ -29,58 +29,7 @@ void say_what_is_worth_knowing(const HostConfig& config, AuditLog& audit) {
   }
 }
 
-std::string url_text(const net::Url& url) {
-  return url.address.is_unix() ? "unix://" + url.address.unix_path : "http://" + url.address.text();
-}
-
 }  // namespace
-
-namespace {
-
-Result<HostServer> configured_server(const HostConfig& config) {
-  auto url = net::parse_url(config.server_url);
-  if (!url) return propagate(url, "server");
-  HostServer server{"", std::move(*url), ""};
-  if (config.token_file.empty()) return server;
-  auto token = read_file(config.token_file, 4096);
-  if (!token) return propagate(token, "token_file");
-  server.token = token->substr(0, token->find_first_of("\r\n"));
-  return server;
-}
-
-// One server that cannot be used leaves the others as they are.
-std::optional<HostServer> discovered_server(const DiscoveredServer& found) {
-  const Status valid = found.check();
-  auto url = net::parse_url(found.url);
-  if (valid && url) return HostServer{found.name, std::move(*url), std::string(found.token.reveal())};
-  log::warning("server {}: {}; it is left out", found.name,
-               valid ? url.error().text() : valid.error().text());
-  return std::nullopt;
-}
-
-}  // namespace
-
-Result<std::vector<HostServer>> servers_of(const HostConfig& config) {
-  std::vector<HostServer> servers;
-  if (!config.discovery) {
-    auto server = configured_server(config);
-    if (!server) return propagate(server);
-    servers.push_back(std::move(*server));
-    return servers;
-  }
-  const auto known = load_discovered_servers(config.discovery->source);
-  if (!known) return fail(Errc::kInvalid, "{}", known.error().front().format());
-  for (const DiscoveredServer& found : *known) {
-    if (!config.discovery->servers.selects(found.name)) continue;
-    if (auto server = discovered_server(found)) servers.push_back(std::move(*server));
-  }
-  if (servers.empty()) log::warning("discovery: no server of {} is served", config.discovery->source);
-  if (config.discovery->watch != Watch::kOff) {
-    log::info("discovery: {} is read at start only; restart the host agent after a change",
-              config.discovery->source);
-  }
-  return servers;
-}
 
 async::Task<Result<std::unique_ptr<HostAgent>>> HostAgent::start(async::Loop& loop, HostConfig config,
                                                                  HostAgentOptions options) {
@@ -111,7 +60,7 @@ HostAgent::HostAgent(async::Loop& loop, HostConfig config, HostAgentOptions opti
     handlers_.push_back(std::make_unique<SshHandler>(
         loop.clock(), *backend_, gate_, audit_, SshHandlerOptions{server.name, config_.approval_timeout}));
     listeners_.emplace_back(&server, std::make_unique<bus::ListenerClient>(
-                                         loop, bus::ListenerOptions{server.url, server.name, server.token},
+                                         loop, bus::ListenerOptions{server.url, server.name, server.token, server.tls},
                                          std::string(namespace_name(Namespace::kSsh)), *handlers_.back()));
   }
 }
@@ -161,7 +110,7 @@ StatusDocument HostAgent::status() const {
   }
   for (const std::string_view ns : config_.gate_namespaces()) document.gate_namespaces.emplace_back(ns);
   for (const HostServer& server : options_.servers) {
-    StatusDocument::Server entry{server.name, url_text(server.url), {}};
+    StatusDocument::Server entry{server.name, server.url.origin(), {}};
     for (const auto& [owner, listener] : listeners_) {
       if (owner != &server) continue;
       const bus::ListenerState& state = listener->state();

@@ -45,7 +45,7 @@ ListenerClient::ListenerClient(async::Loop& loop, ListenerOptions options, std::
       options_(std::move(options)),
       ns_(std::move(ns)),
       handler_(handler),
-      client_(loop, options_.server, {.max_connections = kMaxInFlight}),
+      client_(loop, options_.server, {.max_connections = kMaxInFlight, .tls = options_.tls}),
       connected_(loop),
       requests_(loop) {
   if (!options_.token.empty()) authorization_ = fmt::format("authorization: Bearer {}\r\n", options_.token);

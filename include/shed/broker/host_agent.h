@@ -8,19 +8,13 @@
 #include "shed/async/scope.h"
 #include "shed/broker/approval.h"
 #include "shed/broker/audit_log.h"
-#include "shed/broker/host_config.h"
+#include "shed/broker/host_servers.h"
 #include "shed/broker/ssh_handler.h"
 #include "shed/broker/status_socket.h"
 #include "shed/bus/listener_client.h"
 #include "shed/ssh/backend.h"
 
 namespace shed::broker {
-
-struct HostServer {
-  std::string name;  // for the audit log and the status; empty where there is one only
-  net::Url url;
-  std::string token;
-};
 
 struct HostAgentOptions {
   std::vector<HostServer> servers;
@@ -62,9 +56,5 @@ class HostAgent {
   std::vector<std::pair<const HostServer*, std::unique_ptr<bus::ListenerClient>>> listeners_;
   std::unique_ptr<StatusSocket> status_socket_;
 };
-
-// The servers that a configuration names: `server`, or with `discovery` those of the shed command that
-// it selects, as they are now (one that cannot be used is left out with a warning).
-Result<std::vector<HostServer>> servers_of(const HostConfig& config);
 
 }  // namespace shed::broker

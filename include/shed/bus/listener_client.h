@@ -2,6 +2,7 @@
 // them (protocol.md section 4).
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -35,6 +36,7 @@ struct ListenerOptions {
   net::Url server;
   std::string server_name;  // for a bus that does not say which server it is
   std::string token;        // Authorization: Bearer, when not empty
+  std::shared_ptr<net::TlsContext> tls = nullptr;  // for an https server; null: the system's roots
 };
 
 struct ListenerState {

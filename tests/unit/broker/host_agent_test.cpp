@@ -204,22 +204,53 @@ TEST_CASE("the configuration's server may have a token in a file") {
 TEST_CASE("discovery serves the selected servers of the shed command, and says which it leaves out") {
   const net::TemporaryFolder folder;
   const LogLines log;
+  const std::string pin(64, 'a');
   write_to_file(folder / "config.yaml",
                 "servers:\n"
                 "  mini2: { host: localhost, http_port: 9001, credentials_token: secret }\n"
                 "  mini3: { host: localhost, http_port: 9002 }\n"
-                "  safe: { api_url: \"https://localhost:8443\" }\n");
+                "  mini4: { host: localhost, tls_cert_fingerprint: 'sha256:" +
+                    pin + "' }\n" +
+                    "  safe: { api_url: 'https://localhost:8443', tls_cert_fingerprint: 'sha256:" + pin +
+                    "' }\n");
   HostConfig config;
   config.discovery.emplace();
   config.discovery->source = folder / "config.yaml";
-  config.discovery->servers = ServerSelector({"mini2", "safe"});
+  config.discovery->servers = ServerSelector({"mini2", "mini4", "safe"});
   const auto servers = servers_of(config);
   REQUIRE(servers);
-  REQUIRE(servers->size() == 1);
+  REQUIRE(servers->size() == 2);
   CHECK(servers->front().name == "mini2");
+  CHECK(servers->front().tls == nullptr);
   CHECK(servers->front().url.address.port == 9001);
   CHECK(servers->front().token == "secret");
-  CHECK(log.count("server safe: ") == 1);
+  CHECK(servers->back().url.origin() == "https://localhost:8443");
+  REQUIRE(servers->back().tls != nullptr);
+  CHECK(servers->back().tls->options().pin == "sha256:" + pin);
+  CHECK(log.count("server mini4: tls_cert_fingerprint: the pin would check nothing") == 1);
+}
+
+TEST_CASE("an https server gets its pin, or else the system's roots") {
+  HostConfig config;
+  config.server_url = "https://localhost:8443";
+  const auto unpinned = servers_of(config);
+  REQUIRE(unpinned);
+  REQUIRE(unpinned->front().tls != nullptr);
+  CHECK(unpinned->front().tls->options().pin.empty());
+  config.tls_cert_fingerprint = "sha256:" + std::string(64, 'a');
+  const auto pinned = servers_of(config);
+  REQUIRE(pinned);
+  CHECK(pinned->front().tls->options().pin == config.tls_cert_fingerprint);
+}
+
+TEST_CASE("a pin is never passed over, whoever made the configuration") {
+  HostConfig config;
+  config.tls_cert_fingerprint = "sha256:" + std::string(64, 'a');
+  config.server_url = GENERATE(as<std::string>(), "http://localhost:8080", "unix:///run/bus.sock");
+  CHECK_THAT(servers_of(config).error().text(), Catch::StartsWith("server: tls_cert_fingerprint: "));
+  config.server_url = "https://localhost";
+  config.tls_cert_fingerprint = "sha256:aa";
+  CHECK_THAT(servers_of(config).error().text(), Catch::StartsWith("server: tls_cert_fingerprint: a pin is "));
 }
 
 }  // namespace
