@@ -1,6 +1,7 @@
 // Asks STS for a role's session credentials.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -31,11 +32,16 @@ class StsClient {
   // Tries again after connection errors, 429, 500, 502, 503, 504 and the throttling codes, with a
   // pause of random length up to 0.5 s, 1 s, ... (full jitter). An answer that says that the signature
   // is expired or not yet valid tells in its Date header by how much our clock is off: Failure::detail
-  // says so. `source` must stay until the task is done.
+  // says so. `source` must stay until the task is done. Failure's texts hold neither its secret nor its
+  // token, whatever the server sends.
   virtual async::Task<Outcome<Credentials>> assume_role(AssumeRoleRequest request, const Credentials& source,
                                                         StsTarget target) = 0;
 };
 
-std::unique_ptr<StsClient> make_sts_client(async::Loop& loop);
+// Numbers from 0 up to, but not 1.
+using Random = std::function<double()>;
+
+// Keeps connections to the last few targets. Without `random`, the system's is used.
+std::unique_ptr<StsClient> make_sts_client(async::Loop& loop, Random random = {});
 
 }  // namespace shed::aws
