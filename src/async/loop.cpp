@@ -108,9 +108,11 @@ void Loop::schedule_next_alarm() {
   if (uv_is_active(reinterpret_cast<uv_handle_t*>(&native.timer)) != 0 && native.timer_due <= due) return;
   const auto delay = std::chrono::ceil<Millis>(due - clock_.now());
   uv_update_time(&native.loop);
+  // A timer that is due already rings before libuv waits for descriptors, and then that wait would have
+  // no end: it must not begin.
   uv_timer_start(
-      &native.timer, [](uv_timer_t*) {}, static_cast<std::uint64_t>(std::max<std::int64_t>(delay.count(), 0)),
-      0);
+      &native.timer, [](uv_timer_t* timer) { uv_stop(timer->loop); },
+      static_cast<std::uint64_t>(std::max<std::int64_t>(delay.count(), 0)), 0);
   native.timer_due = due;
 }
 

@@ -1,4 +1,6 @@
 // Alarm.
+#include <unistd.h>
+
 #include <algorithm>
 #include <map>
 #include <random>
@@ -55,6 +57,12 @@ struct AlarmFixture : LoopFixture {
   Trace trace;
   NotingAlarm a{loop, trace, "a"}, b{loop, trace, "b"}, c{loop, trace, "c"};
 };
+
+Task<> wait_for_ever(Loop& loop, UniqueFd fd) {
+  FdWatcher watcher(loop, fd.get());
+  co_await watcher.readable();
+}
+Task<> sleep_for(Loop& loop, Millis time) { co_await loop.sleep(time); }
 
 }  // namespace
 
@@ -194,6 +202,17 @@ TEST_CASE("the loop goes on when its next alarm was disarmed and a later one is 
   loop.run();
   REQUIRE(!trace.empty());  // on a busy machine the earlier one may have rung first
   CHECK(trace.back() == "later");
+}
+
+TEST_CASE("an alarm that is due at once rings while nothing else happens") {
+  Loop loop;
+  auto [near, far] = socket_pair();
+  Scope scope(loop);
+  scope.spawn(wait_for_ever(loop, std::move(near)));
+  ::alarm(20);  // it would wait for ever: that ends the program, and so is seen
+  for (int i = 0; i < 3; ++i) loop.block_on(sleep_for(loop, 0ms));
+  ::alarm(0);
+  CHECK(scope.size() == 1);
 }
 
 }  // namespace shed::async
