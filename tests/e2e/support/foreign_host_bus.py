@@ -52,9 +52,10 @@ class Stream:
 
 
 class ForeignHostBus:
-    """`status_of(namespace)` decides with which status a listener is answered; 200 opens a stream."""
+    """`status_of(namespace)` decides with which status a listener is answered; 200 opens a stream. With `tls`, an
+    ssl.SSLContext, it speaks https."""
 
-    def __init__(self, status_of=lambda namespace: 200, chunked=True, port=0):
+    def __init__(self, status_of=lambda namespace: 200, chunked=True, port=0, tls=None):
         self.status_of = status_of
         self.streams = {}     # namespace -> the newest Stream
         self.subscribed = []  # (namespace, headers) of every attempt
@@ -116,7 +117,10 @@ class ForeignHostBus:
 
         self._server = LoopbackServer(("127.0.0.1", port), Handler)
         self.port = self._server.server_address[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
+        if tls:
+            # Each connection shakes hands in its own thread: one that does not go on holds nobody else up.
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
 
     def close(self):
