@@ -19,6 +19,8 @@ namespace {
 constexpr Millis kFirstPause{500};
 constexpr std::string_view kContentType = "application/x-www-form-urlencoded; charset=utf-8";
 
+const Error kUnsigned(Errc::kInvalid, "the request cannot be signed: host or region is not valid");
+
 double system_random() {
   std::uint32_t bits = 0;
   // Jitter is no secret: without an answer half of the pause is as good.
@@ -91,6 +93,7 @@ class HttpStsClient : public StsClient {
     const SigningScope scope{target.endpoint.signing_region, "sts", loop_.clock().wall()};
     const SignedRequest to_sign{"POST", url.host_header, url.path, kContentType, body};
     const Secret headers = signature_headers(to_sign, scope, call.source);
+    if (headers.empty()) co_return std::unexpected(judge_setup(call, kUnsigned));
     auto sending = (*client)->send({"POST", url.path, kContentType, headers.reveal(), body});
     auto limited = async::with_timeout(loop_, limit, std::move(sending));
     auto response = co_await std::move(limited);

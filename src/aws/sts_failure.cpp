@@ -108,35 +108,55 @@ void strike_out_secrets(std::string& text, const Credentials& source) {
   strike_out(text, source.session_token.reveal());
 }
 
-Judged from_error(const StsCall& call, const StsRefusal& refusal, StsError error) {
-  const auto known = std::ranges::find(kCodes, error.code, &KnownCode::code);
-  Judged judged;
-  Failure& failure = judged.failure;
-  failure.kind = known != kCodes.end() ? known->kind : kind_of_status(refusal.status);
-  std::string remedy = known != kCodes.end() ? std::string(known->remedy) : std::string();
-  std::string told = error.message;
-  if (is_clock_error(error)) {
-    failure.kind = Kind::kSource;
-    failure.message = "STS does not accept the host's time: its clock is off";
-    remedy = clock_remedy(refusal.date, refusal.now);
-  } else if (quotes_request(error)) {
-    told = "the signature is not the one that STS computes";
-    failure.message = kind_of_status(refusal.status) == Kind::kRefused ? told : error.code;
-  } else {
-    strike_out_secrets(error.message, call.source);
-    told = error.message;
-    failure.message = without_account_details(error.message, call.request.role_arn);
+// A server may send back what it was sent, in any place.
+std::optional<StsError> read_error(const StsCall& call, std::string_view body) {
+  // Before it is read, because reading cuts long texts and half a token is not found again.
+  std::string struck(body);
+  strike_out_secrets(struck, call.source);
+  auto error = parse_sts_error(struck);
+  // And what was written with references for its characters.
+  if (error) {
+    for (std::string* text : {&error->code, &error->message, &error->request_id}) {
+      strike_out_secrets(*text, call.source);
+    }
   }
-  if (failure.message.empty()) failure.message = error.code;
-  strike_out_secrets(told, call.source);
-  failure.detail = fmt::format("{}: {} (status {}): {} (request {})", prefix(call), error.code,
-                               refusal.status, told.empty() ? "no message" : told,
-                               error.request_id.empty() ? "without id" : error.request_id);
-  if (!remedy.empty()) failure.detail += "; " + remedy;
-  strike_out_secrets(failure.detail, call.source);
-  failure.code = std::move(error.code);
-  judged.retry = failure.kind == Kind::kThrottled || failure.kind == Kind::kUnavailable;
-  return judged;
+  return error;
+}
+
+struct Judgement {
+  Kind kind;
+  std::string message;  // for the guest
+  std::string told;     // what STS says, for the log
+  std::string remedy;
+};
+
+Judgement judge(const StsCall& call, const StsRefusal& refusal, const StsError& error) {
+  const auto known = std::ranges::find(kCodes, error.code, &KnownCode::code);
+  const bool is_known = known != kCodes.end();
+  const Kind kind = is_known ? known->kind : kind_of_status(refusal.status);
+  std::string remedy(is_known ? known->remedy : "");
+  if (is_clock_error(error)) {
+    return {Kind::kSource, "STS does not accept the host's time: its clock is off", error.message,
+            clock_remedy(refusal.date, refusal.now)};
+  }
+  if (quotes_request(error)) {
+    const std::string told = "the signature is not the one that STS computes";
+    return {kind, told, told, std::move(remedy)};
+  }
+  return {kind, without_account_details(error.message, call.request.role_arn), error.message,
+          std::move(remedy)};
+}
+
+Judged from_error(const StsCall& call, const StsRefusal& refusal, const StsError& error) {
+  Judgement judgement = judge(call, refusal, error);
+  if (judgement.message.empty()) judgement.message = error.code;
+  if (judgement.told.empty()) judgement.told = "no message";
+  std::string detail =
+      fmt::format("{}: {} (status {}): {} (request {})", prefix(call), error.code, refusal.status,
+                  judgement.told, error.request_id.empty() ? "without id" : error.request_id);
+  if (!judgement.remedy.empty()) detail += "; " + judgement.remedy;
+  const bool retry = judgement.kind == Kind::kThrottled || judgement.kind == Kind::kUnavailable;
+  return {{judgement.kind, error.code, std::move(judgement.message), std::move(detail)}, retry};
 }
 
 // Which errors of the connection may be gone a moment later.
@@ -176,7 +196,7 @@ std::string clock_offset(std::string_view date, WallTime now) {
 }
 
 Judged judge_refusal(const StsCall& call, const StsRefusal& refusal) {
-  if (auto error = parse_sts_error(refusal.body)) return from_error(call, refusal, std::move(*error));
+  if (const auto error = read_error(call, refusal.body)) return from_error(call, refusal, *error);
   const Kind kind = kind_of_status(refusal.status);
   Judged judged;
   judged.retry = kind != Kind::kRefused;
