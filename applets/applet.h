@@ -20,7 +20,7 @@ struct Applet {
 
 std::span<const Applet> all_applets();
 
-extern const Applet kUp, kHost, kGuest, kSshAgent, kAwsCredentials, kAwsCredentialProcess, kBus, kStatus,
-    kInstall;
+extern const Applet kUp, kHost, kGuest, kSshAgent, kAwsCredentials, kAwsCredentialProcess, kDockerCredential,
+    kBus, kStatus, kInstall;
 
 }  // namespace shed::applets

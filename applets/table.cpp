@@ -3,8 +3,9 @@
 namespace shed::applets {
 
 std::span<const Applet> all_applets() {
-  static const Applet kTable[] = {kUp,  kHost,   kGuest,  kSshAgent, kAwsCredentials, kAwsCredentialProcess,
-                                  kBus, kStatus, kInstall};
+  static const Applet kTable[] = {
+      kUp,  kHost,   kGuest,  kSshAgent, kAwsCredentials, kAwsCredentialProcess, kDockerCredential,
+      kBus, kStatus, kInstall};
   return kTable;
 }
 

@@ -6,6 +6,10 @@
 
 namespace shed::broker {
 
+std::string guest_name(const AuditRecord& record) {
+  return record.server.empty() ? record.shed : fmt::format("{} on {}", record.shed, record.server);
+}
+
 AuditedRequest::AuditedRequest(const Clock& clock, AuditLog& log, const bus::IncomingRequest& request,
                                Namespace ns, std::string_view op, std::string_view server_name)
     : clock_(clock), log_(log), ns_(ns), start_(clock.now()) {

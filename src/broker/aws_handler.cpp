@@ -105,8 +105,7 @@ std::string AwsHandler::refuse(AuditedRequest& audited, const aws::Failure& fail
 }
 
 void AwsHandler::warn(const AuditRecord& record, std::string_view cause, std::string_view text) {
-  const std::string guest =
-      record.server.empty() ? record.shed : fmt::format("{} on {}", record.shed, record.server);
+  const std::string guest = guest_name(record);
   limiter_.warning(fmt::format("{} {}", cause, guest), fmt::format("{} for {}: {}", record.op, guest, text));
 }
 

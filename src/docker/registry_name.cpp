@@ -51,15 +51,16 @@ std::string canonical_host(std::string_view host) {
   return result;
 }
 
-// What stands behind the host without the slashes at its ends and without the API's version.
+// What stands behind the host without the slashes at its ends and without the API's version, however often
+// that stands there.
 std::string_view repository_path(std::string_view path) {
   while (path.ends_with('/')) path.remove_suffix(1);
-  while (path.starts_with('/')) path.remove_prefix(1);
-  for (const std::string_view version : {"v1", "v2"}) {
-    if (path == version) return {};
-    if (path.starts_with(version) && path[version.size()] == '/') return path.substr(version.size() + 1);
+  for (;;) {
+    while (path.starts_with('/')) path.remove_prefix(1);
+    const auto [first, rest] = split(path);
+    if (first != "v1" && first != "v2") return path;
+    path = rest;
   }
-  return path;
 }
 
 bool is_port(std::string_view text) {

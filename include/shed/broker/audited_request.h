@@ -11,6 +11,9 @@
 
 namespace shed::broker {
 
+// Who asked, for a line in the log: "web", or "web on mini2".
+std::string guest_name(const AuditRecord& record);
+
 class AuditedRequest {
  public:
   // Clock and log must outlive it. `server_name` is for a request that does not say which server it came

@@ -1,0 +1,37 @@
+// Requests from the guest to one namespace of the host, with a time limit that knows about people.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "shed/async/loop.h"
+#include "shed/bus/publisher.h"
+
+namespace shed::broker {
+
+class HostRequests {
+ public:
+  // A request that has taken this long pings the host beside it: who waits for a person says so in the
+  // answer, and has its own time then.
+  static constexpr Millis kPatience{250};
+  static constexpr Millis kPingLimit{2'000};
+
+  // `limit` holds until a ping's answer says otherwise (protocol.md section 6). Both must outlive it.
+  HostRequests(async::Loop& loop, bus::Publisher& publisher, std::string_view ns, Millis limit)
+      : loop_(loop), publisher_(publisher), ns_(ns), usual_(limit), limit_(limit) {}
+
+  // `payload` must stay until the task is done. Errors as Publisher::request() has them.
+  async::Task<Result<bus::Publisher::Reply>> ask(std::string_view payload);
+  async::Task<Status> ping();
+
+ private:
+  async::Task<> learn_limit();
+
+  async::Loop& loop_;
+  bus::Publisher& publisher_;
+  std::string_view ns_;
+  Millis usual_;
+  Millis limit_;
+};
+
+}  // namespace shed::broker
