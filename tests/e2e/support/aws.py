@@ -6,15 +6,13 @@ import time
 
 from support.broker import audit_records
 from support.http_client import publish
-from support.servers import accepts, free_port
+from support.servers import free_port
 from support.waiting import patience, wait_until
 
-PLAIN = {"Host": "127.0.0.1"}
 
-
-def aws_config(role=None, policy="approve-all", **more):
+def aws_config(role=None, approval="approve-all", **more):
     """The `aws` section of a host configuration; values are written as YAML."""
-    keys = {"approval": f"{{ policy: {policy} }}", **({"default_role": role} if role else {}), **more}
+    keys = {"approval": f"{{ policy: {approval} }}", **({"default_role": role} if role else {}), **more}
     return "aws:\n" + "".join(f"  {name}: {value}\n" for name, value in keys.items())
 
 
@@ -38,8 +36,8 @@ class Endpoint:
     def __init__(self, broker, publish_url, arguments=()):
         self.port = free_port()
         self.program = broker.start("aws-credentials", "--port", self.port, "--publish-url", publish_url, *arguments)
-        wait_until(lambda: accepts(("127.0.0.1", self.port)) or not self.program.running, 10, "the endpoint listens")
-        assert self.program.running, self.program.stderr
+        # The line comes when the token file is there, too.
+        self.program.wait_for_stderr("listening on")
         self.url = f"http://127.0.0.1:{self.port}/credentials"
 
     def request(self, method="GET", path="/credentials", headers=(), body=None, seconds=40):
@@ -63,7 +61,8 @@ class AwsChain:
         self.bus = broker.start_bus(bus_kind, shed=shed, server=server)
         self.host = broker.start_host(self.bus.server, config=config, env=env)
         self.endpoint = Endpoint(broker, self.bus.publish_url, endpoint)
-        wait_until(self.host_answers, 10, f"the host agent answers on the bus; it said:\n{self.host.stderr}")
+        wait_until(lambda: self.host_answers() or not self.host.running, 10, "the host agent answers on the bus")
+        assert self.host.running, self.host.stderr
 
     def host_answers(self):
         status, _ = publish(self.bus.publish_url, {"namespace": "aws-credentials", "payload": {"operation": "ping"}})
@@ -101,3 +100,15 @@ def aws_records(place):
 def seconds_left(expiration):
     """Of an `Expiration`, as SDKs read it."""
     return time.mktime(time.strptime(expiration, "%Y-%m-%dT%H:%M:%SZ")) - time.mktime(time.gmtime())
+
+
+def check_document(answer, status, code):
+    """An error has its code and message in all four spellings; returns it."""
+    assert answer.status == status, answer
+    assert answer.headers["Content-Type"] == "application/json"
+    assert answer.headers["Cache-Control"] == "no-store"
+    document = answer.json
+    assert document["code"] == document["Code"] == code
+    assert document["message"] == document["Message"] != ""
+    assert document["error"] != ""
+    return document

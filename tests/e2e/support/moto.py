@@ -84,6 +84,11 @@ class Moto:
         trust = policy(Action="sts:AssumeRole", Principal={"AWS": principal})
         return self._iam("CreateRole", RoleName=role, AssumeRolePolicyDocument=trust)["Arn"]
 
+    def allow_role(self, role, action):
+        """Sessions of the role may do this."""
+        self._iam("PutRolePolicy", RoleName=role, PolicyName="allowed", PolicyDocument=policy(
+            Action=action, Resource="*"))
+
     def _iam(self, action, **parameters):
         body = urllib.parse.urlencode({"Action": action, "Version": "2010-05-08", **parameters})
         # Moto finds the service in the scope of the signature, which it does not check here.
@@ -133,7 +138,7 @@ class Authority:
         openssl("req", "-x509", *NEW_KEY, "-keyout", self._authority.key, "-out", self.file, "-days", "2",
                 "-subj", f"/CN={name}")
 
-    def certificate(self, name, names="IP:127.0.0.1,DNS:localhost"):
+    def certificate(self, name, names="IP:127.0.0.1,DNS:localhost,DNS:sts.invalid,DNS:sts.eu-west-1.amazonaws.com"):
         """A certificate for these subject alternative names."""
         made = Certificate(self._folder, name)
         openssl("req", "-x509", *NEW_KEY, "-keyout", made.key, "-out", made.file, "-days", "2",
