@@ -5,19 +5,15 @@
 
 #include "applet.h"
 #include "command_line.h"
+#include "docker_config.h"
 #include "links.h"
 #include "service.h"
+#include "shed/base/file.h"
 
 namespace shed::applets {
 namespace {
 
-int run(Arguments arguments) {
-  std::string directory;
-  bool force = false;
-  CommandLine line(kInstall, "shed-ext install");
-  line.option("--bindir", directory, "Where the links go; default: where the binary is");
-  line.flag("--force", force, "Replace files of these names that are something else");
-  if (const auto status = line.parse(std::move(arguments))) return *status;
+int make_links(std::string directory, bool force) {
   const auto binary = running_binary();
   if (!binary) return fail_with(binary.error());
   if (directory.empty()) directory = std::filesystem::path(*binary).parent_path();
@@ -28,6 +24,29 @@ int run(Arguments arguments) {
     fmt::print("{}/{} {}\n", directory, applet.link, *made ? "-> " + *binary : "is there already");
   }
   return 0;
+}
+
+int configure_docker(std::string path) {
+  path = path.empty() ? docker_config_path() : expand_home(path);
+  const auto changed = set_credentials_store(path);
+  if (!changed) return fail_with(changed.error());
+  fmt::print("{} {}\n", path, *changed ? "has credsStore shed now" : "has credsStore shed already");
+  return 0;
+}
+
+int run(Arguments arguments) {
+  std::string directory;
+  bool force = false;
+  CommandLine line(kInstall, "shed-ext install");
+  line.option("--bindir", directory, "Where the links go; default: where the binary is");
+  line.flag("--force", force, "Replace files of these names that are something else");
+  bool docker = false;
+  std::string docker_config;
+  line.option_with_optional_value(
+      "--docker-config", docker, docker_config,
+      "Only let docker take its logins from the host, in FILE; default ~/.docker/config.json");
+  if (const auto status = line.parse(std::move(arguments))) return *status;
+  return docker ? configure_docker(std::move(docker_config)) : make_links(std::move(directory), force);
 }
 
 }  // namespace

@@ -1,0 +1,50 @@
+#include "docker_config.h"
+
+#include <sys/stat.h>
+
+#include <filesystem>
+
+#include "shed/base/file.h"
+#include "shed/base/json_edit.h"
+#include "shed/docker/config_file.h"
+
+namespace shed::applets {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr unsigned kPrivate = 0600;
+
+unsigned mode_of(const std::string& path) {
+  struct stat found{};
+  return ::stat(path.c_str(), &found) == 0 ? found.st_mode & 0777U : kPrivate;
+}
+
+}  // namespace
+
+std::string docker_config_path() {
+  const std::string folder = environment("DOCKER_CONFIG");
+  return (folder.empty() ? home_directory() + "/.docker" : folder) + "/config.json";
+}
+
+Result<bool> set_credentials_store(const std::string& path) {
+  std::error_code error;
+  const fs::path real = fs::weakly_canonical(path, error);
+  if (error) return std::unexpected(system_error(error.value()).in(path));
+  auto before = read_file(real, docker::kMaxConfigFile);
+  const bool missing = !before && before.error().code() == Errc::kNotFound;
+  if (!before && !missing) return propagate(before, path);
+  const std::string text = missing ? "" : *before;
+  const auto after = json_with_member(text, "credsStore", "shed");
+  if (!after) return propagate(after, path);
+  if (*after == text) return false;
+  if (missing) {
+    const Status made = make_private_directory(real.parent_path());
+    if (!made) return propagate(made, path);
+  }
+  const Status written = write_file_atomically(real, *after + (missing ? "\n" : ""), mode_of(real));
+  if (!written) return propagate(written, path);
+  return true;
+}
+
+}  // namespace shed::applets

@@ -1,0 +1,18 @@
+// Docker's configuration in a guest.
+#pragma once
+
+#include <string>
+
+#include "shed/base/result.h"
+
+namespace shed::applets {
+
+// $DOCKER_CONFIG/config.json, else ~/.docker/config.json.
+std::string docker_config_path();
+
+// Sets "credsStore" to "shed" and keeps everything else byte for byte; a file that is missing is made
+// (0600, its folder 0700), one behind a link is changed where it is. False when nothing had to be changed.
+// Errors name the file; one that is no JSON object is left alone.
+Result<bool> set_credentials_store(const std::string& path);
+
+}  // namespace shed::applets
