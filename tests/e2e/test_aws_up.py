@@ -8,7 +8,7 @@ import pytest
 
 from support.aws import aws_config
 from support.clients import CLIENT_ENVIRONMENT
-from support.sts_fake import GUEST, OWNER, ROLE
+from support.sts_fake import GUEST, OWNER, ROLE, SECRETS
 
 NOBODY = 65534
 
@@ -47,7 +47,9 @@ def up(broker, sts, aws_files):
     aws_files(f"[default]\n{OWNER.lines()}", "[default]\nregion = eu-central-1\n")
 
     def run(*command, config=aws_config(ROLE), **env):
-        return broker.run_up(*command, agent=None, config=config, env={"AWS_ENDPOINT_URL_STS": sts.url, **env})
+        done = broker.run_up(*command, agent=None, config=config, env={"AWS_ENDPOINT_URL_STS": sts.url, **env})
+        assert not any(secret in done.stderr for secret in SECRETS)
+        return done
     return run
 
 
