@@ -18,8 +18,8 @@ struct SigningScope {
 
 struct SignedRequest {
   std::string_view method = "POST";
-  std::string_view host;  // exactly as it is sent in Host
-  std::string_view path = "/";
+  std::string_view host;        // exactly as it is sent in Host
+  std::string_view path = "/";  // as it is sent, without a query; signed in its normal form
   std::string_view content_type;
   std::string_view body;
 };
@@ -27,6 +27,8 @@ struct SignedRequest {
 // The header lines to send, each ended by CR LF: x-amz-date, x-amz-security-token where there is one,
 // authorization. Signed: content-type, host, x-amz-date, x-amz-security-token. They hold a token and a
 // signature: to be wiped after use.
+// Empty when something would break out of its line (a control character, a space or what is not ASCII in
+// the credentials, the host or the scope) or one half of the key is missing: nothing is sent then.
 Secret signature_headers(const SignedRequest& request, const SigningScope& scope,
                          const Credentials& credentials);
 

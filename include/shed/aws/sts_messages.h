@@ -21,10 +21,10 @@ inline constexpr Millis kLongestChainedSession = std::chrono::hours(1);
 inline constexpr std::size_t kMaxStsAnswer = 256 * 1024;
 
 struct AssumeRoleRequest {
-  std::string role_arn;
-  std::string session_name;
+  std::string role_arn;      // arn:...:role/..., 20 to 2,048 characters
+  std::string session_name;  // 2 to 64 of [\w+=,.@-]
   Millis duration = std::chrono::hours(1);
-  std::string external_id;                                // 2 to 1224 characters
+  std::string external_id;                                // 2 to 1224 of [\w+=,.@:/-]
   std::string source_identity;                            // 2 to 64 of [\w+=,.@-]
   std::string policy;                                     // a session policy, JSON, at most 2,048 characters
   std::vector<std::string> policy_arns;                   // at most 10
@@ -35,24 +35,28 @@ struct AssumeRoleRequest {
 // outside its bounds is an error, too: clamp first.
 Result<std::string> encode_assume_role(const AssumeRoleRequest& request);
 
-// Errc::kProtocol when it is no AssumeRoleResponse with all of its fields (XML is read with a depth
-// bound, no entities of its own, at most kMaxStsAnswer bytes). No error quotes the text.
+// Errc::kProtocol when it is no AssumeRoleResponse with all of the credentials' fields, each of them once
+// (XML is read with a depth bound, no DOCTYPE, no entities but XML's own, at most kMaxStsAnswer bytes).
+// Without an AssumedRoleUser the account is unknown. No error quotes the text.
 Result<Credentials> parse_assume_role_answer(std::string_view xml);
 
 struct StsError {
-  std::string code;     // "AccessDenied"; at most 128 characters
-  std::string message;  // control characters made spaces, at most 1,024 characters
-  std::string request_id;
+  std::string code;        // "AccessDenied"; at most 128 characters
+  std::string message;     // at most 1,024 characters
+  std::string request_id;  // at most 128 characters
 };
-// Nothing when it is no ErrorResponse.
+// Control characters are made spaces. A message that repeats the signed request (SignatureDoesNotMatch)
+// ends before it: the request has the session token in it.
+// Nothing when it is no ErrorResponse with a code.
 std::optional<StsError> parse_sts_error(std::string_view xml);
 
 // What `session_name` looks like: shed-<shed>-<unix time>, or shed-<server>-<shed>-<unix time>. What
-// STS does not take becomes '-'. Cut to 64 characters: from the names, never from the time.
+// STS does not take becomes '-'. Cut to 64 characters: from the names, never from the time; of two names,
+// from the longer one first.
 std::string session_name(std::string_view server, std::string_view shed, WallTime now);
 
-// A role's ARN as an error text may show it to a guest: its account number is cut out of anything else
-// that STS says ("User: arn:aws:iam::123456789012:user/me is not authorized …").
+// What STS says as an error text may show it to a guest: the role's own ARN stays, every other ARN ("User:
+// arn:aws:iam::123456789012:user/me is not authorized …"), account number and key id becomes "[hidden]".
 std::string without_account_details(std::string_view message, std::string_view role_arn);
 
 }  // namespace shed::aws
