@@ -6,13 +6,16 @@
 #include <csignal>
 
 #include "applet.h"
+#include "command_environment.h"
 #include "command_line.h"
+#include "guest_services.h"
 #include "runtime_directory.h"
 #include "service.h"
 #include "shed/async/process.h"
 #include "shed/async/scope.h"
 #include "shed/base/file.h"
 #include "shed/base/log.h"
+#include "shed/broker/aws_endpoint.h"
 #include "shed/broker/host_agent.h"
 #include "shed/broker/ssh_relay.h"
 #include "shed/bus/local_bus.h"
@@ -47,26 +50,40 @@ std::expected<broker::HostConfig, broker::ConfigProblems> configuration(const Op
   return broker::built_in_config();
 }
 
-// The command's environment: ours, with the brokered endpoints instead of the real ones.
-std::vector<std::string> command_environment(const RuntimeDirectory& directory) {
-  const std::vector<std::string> ours{
-      "SSH_AUTH_SOCK=" + directory.file("agent.sock"),
-      "SHED_PUBLISH_URL=http+unix://" + directory.file("bus.sock") + ":/v1/publish",
-      "SHED_HOST_AGENT_SOCKET_DIR=" + directory.path(),
-      "SSH_AGENT_PID=",
-  };
-  std::vector<std::string> result;
-  for (char** entry = environ; *entry != nullptr; ++entry) {
-    const std::string_view text = *entry;
-    const auto replaced = [&](const std::string& other) {
-      return text.starts_with(std::string_view(other).substr(0, other.find('=') + 1));
-    };
-    if (std::ranges::none_of(ours, replaced)) result.emplace_back(text);
-  }
-  for (const std::string& entry : ours) {
-    if (!entry.ends_with('=')) result.push_back(entry);
-  }
-  return result;
+std::string publish_url(const RuntimeDirectory& directory) {
+  return "http+unix://" + directory.file("bus.sock") + ":/v1/publish";
+}
+
+CommandEnvironment command_environment(const RuntimeDirectory& directory) {
+  CommandEnvironment changed;
+  changed.set("SSH_AUTH_SOCK", directory.file("agent.sock"));
+  changed.set("SHED_PUBLISH_URL", publish_url(directory));
+  changed.set("SHED_HOST_AGENT_SOCKET_DIR", directory.path());
+  changed.remove("SSH_AGENT_PID");
+  return changed;
+}
+
+// The credentials endpoint, on a port that the system chooses, and the way there for the command.
+struct AwsMember {
+  net::Listener listener;
+  Secret token;
+};
+
+Result<AwsMember> open_aws(async::Loop& loop, const broker::HostConfig& config,
+                           const RuntimeDirectory& directory, CommandEnvironment& changed) {
+  auto listener = net::Listener::open(loop, *net::parse_address("127.0.0.1:0"));
+  if (!listener) return propagate(listener);
+  AwsMember member{std::move(*listener), broker::make_endpoint_token()};
+  AwsForCommand aws;
+  aws.url = fmt::format("http://{}/credentials", member.listener.address().text());
+  aws.token = member.token.reveal();
+  aws.empty_file = directory.file("aws");
+  if (const Status written = write_file_atomically(aws.empty_file, "", 0600); !written)
+    return propagate(written);
+  // Broken files are told, with file and line, when credentials are wanted.
+  aws.region = profile_region(config).value_or("");
+  lead_to_endpoint(changed, aws);
+  return member;
 }
 
 // Passes on what ends a session. The terminal's own signals reach the command by themselves, since
@@ -98,10 +115,11 @@ class SessionSignals {
   async::Scope scope_;
 };
 
-async::Task<int> run_command(async::Loop& loop, const Options& options, const RuntimeDirectory& directory) {
+async::Task<int> run_command(async::Loop& loop, const Options& options,
+                             std::vector<std::string> environment) {
   async::ProcessOptions wanted;
   wanted.command = options.command;
-  wanted.environment = command_environment(directory);
+  wanted.environment = std::move(environment);
   wanted.umask = options.umask;
   SessionSignals signals(loop);
   auto process = async::Process::spawn(loop, wanted);
@@ -124,6 +142,14 @@ async::Task<Result<int>> up(async::Loop& loop, const Options& options, broker::H
   auto agent_listener = net::Listener::open(loop, unix_address(directory->file("agent.sock")));
   if (!agent_listener) co_return propagate(agent_listener);
 
+  CommandEnvironment changed = command_environment(*directory);
+  std::optional<AwsMember> aws;
+  if (config.aws_enabled()) {
+    auto opened = open_aws(loop, config, *directory, changed);
+    if (!opened) co_return propagate(opened);
+    aws.emplace(std::move(*opened));
+  }
+
   broker::HostAgentOptions host;
   host.servers.push_back({"", *net::parse_url("unix://" + directory->file("host.sock")), ""});
   host.agent_socket = environment("SSH_AUTH_SOCK");
@@ -132,8 +158,8 @@ async::Task<Result<int>> up(async::Loop& loop, const Options& options, broker::H
   auto agent = co_await broker::HostAgent::start(loop, std::move(config), std::move(host));
   if (!agent) co_return propagate(agent);
 
-  bus::Publisher publisher(loop,
-                           *net::parse_url("http+unix://" + directory->file("bus.sock") + ":/v1/publish"));
+  const net::Url bus_url = *net::parse_url(publish_url(*directory));
+  bus::Publisher publisher(loop, bus_url);
   broker::SshRelay relay(loop, publisher, "");
   ssh::AgentServer server(loop, relay);
   async::Scope scope(loop);
@@ -143,7 +169,8 @@ async::Task<Result<int>> up(async::Loop& loop, const Options& options, broker::H
   const bool ready = co_await (*agent)->connected(kReadyLimit);
   if (!ready) log::warning("the host agent is not on the bus yet");
   scope.spawn(relay.watch_host());
-  co_return co_await run_command(loop, options, *directory);
+  if (aws) scope.spawn(serve_aws_credentials(loop, std::move(aws->listener), bus_url, std::move(aws->token)));
+  co_return co_await run_command(loop, options, changed.apply(environ));
 }
 
 int run(Arguments arguments) {

@@ -1,7 +1,9 @@
 #include "shed/broker/host_agent.h"
 
+#include "broker/aws_backend.h"
 #include "shed/base/file.h"
 #include "shed/base/log.h"
+#include "shed/broker/aws_handler.h"
 #include "shed/ssh/choose_backend.h"
 
 namespace shed::broker {
@@ -22,6 +24,8 @@ ssh::BackendMode backend_mode(SshMode mode) {
 void say_what_is_worth_knowing(const HostConfig& config, AuditLog& audit) {
   for (const ConfigProblem& notice : config.notices) log::warning("{}", notice.format());
   if (config.ssh_approval.omitted) log::warning("{}", omitted_policy_reason(Namespace::kSsh));
+  if (config.aws_enabled() && config.aws.approval.omitted)
+    log::warning("{}", omitted_policy_reason(Namespace::kAws));
   if (!audit.enabled()) {
     log::warning("the audit log is off: logging.enabled is false");
   } else if (const Status status = audit.check(); !status) {
@@ -48,21 +52,39 @@ async::Task<Result<std::unique_ptr<HostAgent>>> HostAgent::start(async::Loop& lo
 }
 
 HostAgent::HostAgent(async::Loop& loop, HostConfig config, HostAgentOptions options,
-                     std::unique_ptr<ssh::SshBackend> backend)
+                     std::unique_ptr<ssh::SshBackend> backend,
+                     std::unique_ptr<aws::CredentialBackend> credentials)
     : loop_(loop),
       config_(std::move(config)),
       options_(std::move(options)),
       started_at_(loop.clock().wall()),
       backend_(std::move(backend)),
+      credentials_(std::move(credentials)),
       audit_(config_.logging_enabled ? config_.logging_path : ""),
       gate_(config_.ssh_approval, config_.aws.approval, config_.docker.approval) {
-  for (const HostServer& server : options_.servers) {
-    handlers_.push_back(std::make_unique<SshHandler>(
-        loop.clock(), *backend_, gate_, audit_, SshHandlerOptions{server.name, config_.approval_timeout}));
-    listeners_.emplace_back(&server, std::make_unique<bus::ListenerClient>(
-                                         loop, bus::ListenerOptions{server.url, server.name, server.token, server.tls},
-                                         std::string(namespace_name(Namespace::kSsh)), *handlers_.back()));
+  if (!config_.aws_enabled()) {
+    credentials_.reset();
+  } else if (!credentials_) {
+    credentials_ = make_aws_backend(loop);
   }
+  for (const HostServer& server : options_.servers) {
+    const Clock& clock = loop.clock();
+    const Millis patience = config_.approval_timeout;
+    listen(server, Namespace::kSsh,
+           std::make_unique<SshHandler>(clock, *backend_, gate_, audit_,
+                                        SshHandlerOptions{server.name, patience}));
+    if (!credentials_) continue;
+    listen(server, Namespace::kAws,
+           std::make_unique<AwsHandler>(clock, config_, *credentials_, gate_, audit_,
+                                        AwsHandlerOptions{server.name, patience}));
+  }
+}
+
+void HostAgent::listen(const HostServer& server, Namespace ns, std::unique_ptr<bus::RequestHandler> handler) {
+  handlers_.push_back(std::move(handler));
+  const bus::ListenerOptions options{server.url, server.name, server.token, server.tls};
+  listeners_.emplace_back(&server, std::make_unique<bus::ListenerClient>(
+                                       loop_, options, std::string(namespace_name(ns)), *handlers_.back()));
 }
 
 // Only where looking asks nobody: an agent may want a person's consent for its list.

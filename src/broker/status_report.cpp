@@ -4,6 +4,7 @@
 
 #include "shed/base/json.h"
 #include "shed/base/log.h"
+#include "shed/broker/aws_payload.h"
 #include "shed/broker/payload.h"
 #include "shed/broker/status_socket.h"
 #include "shed/ssh/agent_client.h"
@@ -48,6 +49,31 @@ async::Task<StatusLine> look_at_bus(async::Loop& loop, net::Url url) {
   co_return line;
 }
 
+std::string describe_aws(const AwsStatus& status) {
+  if (status.role.empty()) return "no role is configured for this guest";
+  return fmt::format("{}, {}", status.role,
+                     status.cached_until.empty() ? "nothing cached" : "cached until " + status.cached_until);
+}
+
+// Over the bus: the host has no listener there where it has no AWS in its configuration, and then none is
+// missed.
+async::Task<StatusLine> look_at_aws(async::Loop& loop, net::Url url) {
+  StatusLine line{"AWS", false, false, "the host has no AWS in its configuration"};
+  bus::Publisher publisher(loop, std::move(url));
+  const auto reply = co_await publisher.request(kAwsNamespace, kAwsStatusRequest, kPingLimit);
+  if (!reply && reply.error().code() == Errc::kUnavailable) co_return line;
+  line.present = true;
+  line.text = reply ? "" : reply.error().text();
+  if (!reply) co_return line;
+  JsonDocument document;
+  const auto payload = document.parse_padded(reply->payload());
+  const auto refused = payload ? error_in(*payload) : std::nullopt;
+  const Result<AwsStatus> status = payload ? decode_aws_status(*payload) : propagate(payload);
+  line.good = !refused && status.has_value();
+  line.text = refused ? refused->describe() : status ? describe_aws(*status) : status.error().text();
+  co_return line;
+}
+
 async::Task<StatusLine> look_at_agent(async::Loop& loop, std::string socket) {
   StatusLine line{"SSH agent", !socket.empty(), false, "SSH_AUTH_SOCK is not set"};
   if (socket.empty()) co_return line;
@@ -65,6 +91,8 @@ async::Task<StatusReport> gather_status(async::Loop& loop, StatusQuery query) {
   report.lines.push_back(co_await look_at_host(loop, query.host_socket));
   report.lines.push_back(co_await look_at_bus(loop, query.bus));
   report.lines.push_back(co_await look_at_agent(loop, query.agent_socket));
+  // Who is not there for SSH is not there for AWS.
+  if (report.lines[1].good) report.lines.push_back(co_await look_at_aws(loop, query.bus));
   // On the owner's machine there need be no guest bus: only where no host agent runs is it missed.
   if (report.lines[0].present && !report.lines[1].good) report.lines[1].present = false;
   co_return report;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "shed/async/scope.h"
+#include "shed/aws/credential_service.h"
 #include "shed/broker/approval.h"
 #include "shed/broker/audit_log.h"
 #include "shed/broker/host_servers.h"
@@ -25,13 +26,16 @@ struct HostAgentOptions {
 
 class HostAgent {
  public:
+  // Listens to ssh-agent, and to aws-credentials where the configuration gives credentials to anybody.
   // Looks for the SSH agent, says what is worth knowing (an omitted policy, a log that is switched
   // off or cannot be written), and opens the status socket. Errc::kInvalid and what
   // net::Listener::open() says.
   static async::Task<Result<std::unique_ptr<HostAgent>>> start(async::Loop& loop, HostConfig config,
                                                                HostAgentOptions options);
+  // Without `credentials` the AWS side is made here, where it is needed.
   HostAgent(async::Loop& loop, HostConfig config, HostAgentOptions options,
-            std::unique_ptr<ssh::SshBackend> backend);
+            std::unique_ptr<ssh::SshBackend> backend,
+            std::unique_ptr<aws::CredentialBackend> credentials = nullptr);
   HostAgent(const HostAgent&) = delete;
   HostAgent& operator=(const HostAgent&) = delete;
 
@@ -42,6 +46,7 @@ class HostAgent {
   StatusDocument status() const;
 
  private:
+  void listen(const HostServer& server, Namespace ns, std::unique_ptr<bus::RequestHandler> handler);
   Status open_status_socket();
   async::Task<> say_when_there_are_no_keys();
 
@@ -50,9 +55,10 @@ class HostAgent {
   HostAgentOptions options_;
   WallTime started_at_;
   std::unique_ptr<ssh::SshBackend> backend_;
+  std::unique_ptr<aws::CredentialBackend> credentials_;  // nullptr: AWS is not configured
   AuditLog audit_;
   PolicyGate gate_;
-  std::vector<std::unique_ptr<SshHandler>> handlers_;
+  std::vector<std::unique_ptr<bus::RequestHandler>> handlers_;
   std::vector<std::pair<const HostServer*, std::unique_ptr<bus::ListenerClient>>> listeners_;
   std::unique_ptr<StatusSocket> status_socket_;
 };

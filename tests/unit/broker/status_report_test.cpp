@@ -17,7 +17,7 @@ StatusReport gather(HostFixture& fixture, std::string agent_socket = {}) {
   // Where nobody answers it tries a few times.
   for (int i = 0; i < 20 && !report.done(); ++i) fixture.clock.advance(1s);
   REQUIRE(report.done());
-  REQUIRE((*report).lines.size() == 3);
+  REQUIRE((*report).lines.size() >= 3);
   return *report;
 }
 

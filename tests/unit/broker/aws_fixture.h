@@ -1,0 +1,107 @@
+// What the tests of the AWS side share: credentials that look like credentials, a backend that does what
+// the test says, and a guest bus with a host behind it.
+#pragma once
+
+#include <map>
+
+#include "shed/aws/credential_service.h"
+#include "shed/broker/aws_payload.h"
+#include "shed/broker/aws_relay.h"
+#include "shed/bus/publisher.h"
+#include "ssh_fixture.h"
+
+namespace shed::broker::testing {
+
+inline constexpr std::string_view kRole = "arn:aws:iam::123456789012:role/dev";
+inline constexpr std::string_view kSecretKey = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+inline constexpr std::string_view kSessionToken = "FwoGZXIvYXdzEBYaDL/+token==";
+
+inline aws::Credentials session_credentials(std::optional<WallTime> expiration) {
+  return {"ASIAIOSFODNN7EXAMPLE", Secret(kSecretKey), Secret(kSessionToken), expiration, "123456789012"};
+}
+
+// The payload of an answer with these; empty fields are left out.
+inline std::string credentials_payload(std::string_view expiration, std::string_view account = {}) {
+  std::string payload;
+  JsonWriter(payload)
+      .begin_object()
+      .field("access_key_id", "ASIAIOSFODNN7EXAMPLE")
+      .field("secret_access_key", kSecretKey)
+      .field("session_token", kSessionToken)
+      .field_unless_empty("expiration", expiration)
+      .field_unless_empty("account_id", account)
+      .end_object();
+  return payload;
+}
+
+class FakeCredentials : public aws::CredentialBackend {
+ public:
+  explicit FakeCredentials(async::Loop& loop) : gate(loop) { gate.set(); }
+
+  async::Task<aws::Outcome<aws::SharedCredentials>> get(aws::Grant grant) override {
+    grants.push_back(std::move(grant));
+    auto wait = gate.wait();
+    co_await wait;
+    if (failure) co_return std::unexpected(*failure);
+    co_return std::make_shared<aws::Credentials>(session_credentials(expiration));
+  }
+  std::optional<WallTime> cached_until(const aws::Grant& grant) const override {
+    asked_about = grant;
+    return cached;
+  }
+
+  std::optional<WallTime> expiration =
+      WallTime(std::chrono::seconds(1774973045));  // the fake clock's 16:04:05
+  std::optional<aws::Failure> failure;
+  std::optional<WallTime> cached;
+  async::Event gate;  // fetches wait here
+  std::vector<aws::Grant> grants;
+  mutable std::optional<aws::Grant> asked_about;
+};
+
+// Answers each operation with the payload that the test says, with an HTTP error, or not at all.
+class FakeHost {
+ public:
+  FakeHost()
+      : server([this](net::HttpExchange& exchange) { return serve(exchange); }),
+        publisher(server.loop, *net::parse_url("http+unix://" + server.path + ":/v1/publish")),
+        relay(server.loop, publisher) {
+    answers["ping"] = R"({"status":"ok"})";
+    answers["get_credentials"] = credentials_payload("2026-03-31T16:04:05Z", "123456789012");
+  }
+  net::Running<CredentialAnswer> get() { return {server.loop, relay.get()}; }
+  std::size_t asked(std::string_view operation) const {
+    return static_cast<std::size_t>(std::ranges::count(operations, operation));
+  }
+
+  std::map<std::string, std::string> answers;  // by operation; none: silence
+  int status = 200;
+  std::vector<std::string> operations;
+  std::string last_body;
+  LogLines log;
+  net::TestServer server;
+  bus::Publisher publisher;
+  AwsRelay relay;
+
+ private:
+  async::Task<> serve(net::HttpExchange& exchange) {
+    JsonDocument document;
+    const auto root = document.parse(exchange.body());
+    const std::string operation((*root)["payload"]["operation"].string_or(""));
+    operations.push_back(operation);
+    last_body = exchange.body();
+    const auto answer = answers.find(operation);
+    if (answer == answers.end()) {
+      co_await exchange.disconnected();
+      co_return;
+    }
+    std::string body = answer->second;
+    if (status == 200) {
+      body =
+          fmt::format(R"({{"id":"1","namespace":"aws-credentials","type":"response","payload":{}}})", body);
+    }
+    (void)co_await exchange.respond(status, "application/json", body);
+  }
+};
+
+}  // namespace shed::broker::testing
