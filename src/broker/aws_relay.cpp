@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "shed/async/scope.h"
 #include "shed/base/log.h"
 
 namespace shed::broker {
@@ -10,7 +9,6 @@ namespace {
 
 constexpr std::string_view kStartHost =
     "start the host agent on the host with: shed-ext host (it serves AWS where extensions.yaml has a role)";
-constexpr Millis kLongestWait{301'000};  // as request_limit_in() has it
 
 CredentialRefusal away(const Error& error) {
   CredentialRefusal refusal{503, "HOST_UNAVAILABLE", "the host agent does not answer", error.text(),
@@ -32,12 +30,6 @@ CredentialRefusal bad_answer(std::string_view cause) {
 bool is_denial(const PayloadError& error) {
   return error.reason_code == "POLICY_DENIED" || error.reason_code == "APPROVAL_DENIED" ||
          error.text == "approval denied";
-}
-
-async::Task<> store(async::Task<Result<bus::Publisher::Reply>> task,
-                    std::optional<Result<bus::Publisher::Reply>>& slot, async::Event& done) {
-  slot.emplace(co_await std::move(task));
-  done.set();
 }
 
 }  // namespace
@@ -65,49 +57,13 @@ std::string CredentialRefusal::text() const {
 async::Task<CredentialAnswer> AwsRelay::get() {
   if (denial_ && loop_.clock().now() < denied_until_) co_return std::unexpected(*denial_);
   denial_.reset();
-  auto reply = co_await ask();
+  auto reply = co_await host_.ask(kGetCredentialsRequest);
   if (!reply) co_return std::unexpected(away(reply.error()));
   co_return read(std::move(*reply));
 }
 
-async::Task<Result<bus::Publisher::Reply>> AwsRelay::ask() {
-  const SteadyTime start = loop_.clock().now();
-  std::optional<Result<bus::Publisher::Reply>> reply;
-  async::Event done(loop_);
-  async::Scope scope(loop_);
-  scope.spawn(store(publisher_.request(kAwsNamespace, kGetCredentialsRequest, kLongestWait), reply, done));
-  scope.spawn(learn_limit());
-  for (;;) {
-    // The limit may have grown while we waited.
-    const auto left = request_limit_ - std::chrono::duration_cast<Millis>(loop_.clock().now() - start);
-    if (left <= Millis(0)) break;
-    auto wait = done.wait_for(left);
-    const bool there = co_await wait;
-    if (there) co_return std::move(*reply);
-  }
-  co_return fail(Errc::kTimeout, "no answer within {}", format_duration(request_limit_));
-}
-
-async::Task<> AwsRelay::learn_limit() {
-  auto pause = loop_.sleep(kPatience);
-  co_await pause;
-  (void)co_await ping();
-}
-
-async::Task<Status> AwsRelay::ping() {
-  const auto reply = co_await publisher_.request(kAwsNamespace, ping_request(), kPingLimit);
-  if (!reply) co_return propagate(reply);
-  JsonDocument document;
-  const auto payload = document.parse_padded(reply->payload());
-  if (!payload) co_return propagate(payload);
-  const auto limit = request_limit_in(*payload, kRequestLimit);
-  if (!limit) co_return propagate(limit);
-  request_limit_ = *limit;
-  co_return Status{};
-}
-
 async::Task<> AwsRelay::greet() {
-  const Status status = co_await ping();
+  const Status status = co_await host_.ping();
   if (!status) log::warning("the host agent does not answer: {}; {}", status.error().text(), kStartHost);
 }
 

@@ -8,8 +8,8 @@
 
 #include "shed/async/loop.h"
 #include "shed/broker/aws_payload.h"
+#include "shed/broker/host_requests.h"
 #include "shed/broker/payload.h"
-#include "shed/bus/publisher.h"
 
 namespace shed::broker {
 
@@ -48,32 +48,25 @@ using CredentialAnswer = std::expected<VendedCredentials, CredentialRefusal>;
 class AwsRelay {
  public:
   static constexpr Millis kRequestLimit{3'000};
-  // A request that has taken this long pings the host beside it: who waits for a person says so in the
-  // answer, and has its own time then.
-  static constexpr Millis kPatience{250};
-  static constexpr Millis kPingLimit{2'000};
   static constexpr Millis kDenialMemory{5'000};
   // What SDKs are told where the host names no end: they ask again by then, and until then take what they
   // have for nearly expired.
   static constexpr Millis kAssumedLife = std::chrono::minutes(15);
 
-  AwsRelay(async::Loop& loop, bus::Publisher& publisher) : loop_(loop), publisher_(publisher) {}
+  AwsRelay(async::Loop& loop, bus::Publisher& publisher)
+      : loop_(loop), host_(loop, publisher, kAwsNamespace, kRequestLimit) {}
 
   async::Task<CredentialAnswer> get();
   // Pings the host agent once: a warning with the remedy when it does not answer.
   async::Task<> greet();
 
  private:
-  async::Task<Result<bus::Publisher::Reply>> ask();
-  async::Task<> learn_limit();
-  async::Task<Status> ping();
   CredentialAnswer read(bus::Publisher::Reply reply);
   std::optional<CredentialRefusal> read_credentials(const JsonValue& payload, CredentialsView& view) const;
   CredentialRefusal refusal(const PayloadError& error);
 
   async::Loop& loop_;
-  bus::Publisher& publisher_;
-  Millis request_limit_ = kRequestLimit;
+  HostRequests host_;
   std::optional<CredentialRefusal> denial_;
   SteadyTime denied_until_{};
 };
