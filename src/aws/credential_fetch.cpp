@@ -32,17 +32,16 @@ async::Task<Outcome<SharedCredentials>> CredentialFetch::run(Grant grant, bool& 
   auto waiting = wait_for_slot();
   const bool free = co_await std::move(waiting);
   if (!free) {
-    co_return std::unexpected(Failure{Failure::Kind::kUnavailable, "Busy", "the host has too much to do",
-                                      fmt::format("aws: {}: {} other requests have been waiting for STS or a "
-                                                  "program for {}",
-                                                  grant_name(grant), CredentialService::kMaxFetches,
-                                                  format_duration(CredentialService::kMaxWait))});
+    co_return std::unexpected(
+        Failure{Failure::Kind::kUnavailable, "Busy", "the host has too much to do",
+                fmt::format("{} other requests have been waiting for STS or a program for {}",
+                            CredentialService::kMaxFetches, format_duration(CredentialService::kMaxWait))});
   }
   const Slot slot(*this);
   auto looking = source(grant.profile);
   auto found = co_await std::move(looking);
   if (!found) co_return std::unexpected(std::move(found.error()));
-  if (grant.passthrough) co_return pass_through(grant, std::move(*found));
+  if (grant.passthrough) co_return pass_through(std::move(*found));
   auto assuming = assume(std::move(grant), std::move(*found), told_of_clamping);
   co_return co_await std::move(assuming);
 }
@@ -85,18 +84,17 @@ async::Task<> CredentialFetch::resolve(std::string profile, std::shared_ptr<Flig
   }
 }
 
-Outcome<SharedCredentials> CredentialFetch::pass_through(const Grant& grant, SharedSource source) const {
+Outcome<SharedCredentials> CredentialFetch::pass_through(SharedSource source) const {
   const Credentials& credentials = source->credentials;
   if (!credentials.temporary()) {
     return std::unexpected(
         Failure{Failure::Kind::kSource, "LongLivedKeys", "the host hands out no long-lived keys",
-                fmt::format("aws: {}: the profile has keys without a session token, which never leave this "
-                            "machine; use mode assume-role, or a profile with session credentials",
-                            grant_name(grant))});
+                "the profile has keys without a session token, which never leave this machine; use mode "
+                "assume-role, or a profile with session credentials"});
   }
   if (expired(credentials, loop_.clock().wall())) {
-    return source_expired(fmt::format("aws: {}: the profile's session credentials expired at {}",
-                                      grant_name(grant), format_rfc3339(*credentials.expiration)));
+    return source_expired(fmt::format("the profile's session credentials expired at {}",
+                                      format_rfc3339(*credentials.expiration)));
   }
   return SharedCredentials(source, &credentials);
 }
@@ -129,17 +127,13 @@ async::Task<Outcome<SharedCredentials>> CredentialFetch::assume(Grant grant, Sha
   auto request = request_for(grant, source->credentials.temporary(), told_of_clamping);
   auto assuming = sts_.assume_role(std::move(request), source->credentials, source->sts);
   auto credentials = co_await std::move(assuming);
-  if (!credentials) {
-    Failure& failure = credentials.error();
-    failure.detail = fmt::format("aws: {}: {}", grant_name(grant), failure.detail);
-    co_return std::unexpected(std::move(failure));
-  }
+  if (!credentials) co_return std::unexpected(std::move(credentials.error()));
   // Neither could be served: what has no token is no session, and the other is over.
   const bool over = expired(*credentials, loop_.clock().wall());
   if (over || !credentials->temporary()) {
     co_return std::unexpected(
         Failure{Failure::Kind::kUnavailable, "BadAnswer", "STS's answer cannot be used",
-                fmt::format("aws: {}: sts:AssumeRole {}: {}", grant_name(grant), grant.role_arn,
+                fmt::format("sts:AssumeRole {}: {}", grant.role_arn,
                             over ? "the session has expired already by this machine's clock; is it right?"
                                  : "the answer has no session token")});
   }

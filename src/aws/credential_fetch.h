@@ -32,7 +32,7 @@ class CredentialFetch {
   async::Task<> resolve(std::string profile, std::shared_ptr<Flight<SharedSource>> flight);
   async::Task<Outcome<SharedCredentials>> assume(Grant grant, SharedSource source, bool& told_of_clamping);
   AssumeRoleRequest request_for(const Grant& grant, bool chained, bool& told_of_clamping) const;
-  Outcome<SharedCredentials> pass_through(const Grant& grant, SharedSource source) const;
+  Outcome<SharedCredentials> pass_through(SharedSource source) const;
 
   async::Loop& loop_;
   SourceResolver& sources_;

@@ -146,7 +146,7 @@ async::Task<Outcome<SharedCredentials>> CredentialService::get(Grant grant) {
   const Entry entry = state.entry_for(grant);
   if (!entry) {
     co_return std::unexpected(Failure{Failure::Kind::kUnavailable, "Busy", "the host has too much to do",
-                                      "aws: more sheds ask at the same time than are kept"});
+                                      "more guests ask at the same time than are kept in memory"});
   }
   const Moment now = state.now();
   entry->last_used = now.steady;

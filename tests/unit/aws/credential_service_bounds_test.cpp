@@ -47,7 +47,7 @@ TEST_CASE_METHOD(PassthroughFixture, "long-lived keys are never handed out") {
   CHECK(failure.kind == Kind::kSource);
   CHECK(failure.message == "the host hands out no long-lived keys");
   CHECK(failure.detail ==
-        "aws: web: the profile has keys without a session token, which never leave this machine; use mode "
+        "the profile has keys without a session token, which never leave this machine; use mode "
         "assume-role, or a profile with session credentials");
 }
 

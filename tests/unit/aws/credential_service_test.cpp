@@ -123,12 +123,6 @@ TEST_CASE_METHOD(ServiceFixture, "all who wait for a fetch that fails are told w
   }
 }
 
-TEST_CASE_METHOD(ServiceFixture, "a refusal of STS says which shed it was for") {
-  sts.failure = failure_of(Kind::kRefused, "AccessDenied");
-  const Asked asked = ask();
-  CHECK((**asked).error().detail == "aws: web: for the log");
-}
-
 TEST_CASE_METHOD(ServiceFixture, "one shed's failure is not another's") {
   sts.failure = failure_of(Kind::kRefused, "AccessDenied");
   CHECK(key() == "AccessDenied");

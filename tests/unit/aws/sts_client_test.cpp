@@ -227,6 +227,29 @@ TEST_CASE_METHOD(StsFixture, "many targets one after the other are all served") 
   }
 }
 
+TEST_CASE("one call after another uses one connection, as long as all goes well") {
+  net::Stage stage;
+  const auto client = make_sts_client(stage.loop, [] { return 0.0; });
+  const Credentials source{"AKIAEXAMPLE", Secret("source-secret"), Secret(), {}, ""};
+  AssumeRoleRequest request;
+  request.role_arn = "arn:aws:iam::123456789012:role/web";
+  request.session_name = "shed-web-1";
+  StsTarget target;
+  target.endpoint = {net::url_of(stage.path), "eu-west-1"};
+  const std::string body = granted().body;
+  const std::string answer =
+      fmt::format("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{}", body.size(), body);
+
+  Running<Outcome<Credentials>> first(stage.loop, client->assume_role(request, source, target));
+  net::Peer peer = stage.accept();
+  peer.send(answer);
+  CHECK((*first).has_value());
+  Running<Outcome<Credentials>> second(stage.loop, client->assume_role(request, source, target));
+  CHECK(stage.nobody_comes());
+  peer.send(answer);
+  CHECK((*second).has_value());
+}
+
 TEST_CASE_METHOD(StsFixture, "a call may be dropped at any point") {
   replies = {StsReply{200, "", "", true}, granted()};
   const StsOutcome hanging = ask();

@@ -117,6 +117,19 @@ TEST_CASE_METHOD(StsFixture, "an error without a message is told by its code") {
   CHECK(says(failure.detail, "AccessDenied (status 403): no message"));
 }
 
+TEST_CASE_METHOD(StsFixture,
+                 "a certificate that is not accepted is told with what may help, and not tried again") {
+  const StsCall call{request, source, "sts.eu-west-1.amazonaws.com"};
+  const Judged judged =
+      judge_error(call, Error(Errc::kRefused, "the certificate's issuer 'Corp' is not known here"));
+  CHECK_FALSE(judged.retry);
+  CHECK(judged.failure.kind == Kind::kUnavailable);
+  CHECK(judged.failure.code == "Certificate");
+  CHECK(judged.failure.message == "STS's certificate is not accepted");
+  CHECK(says(judged.failure.detail, "issuer 'Corp' is not known here; behind a proxy that opens TLS"));
+  CHECK(says(judged.failure.detail, "AWS_CA_BUNDLE"));
+}
+
 TEST_CASE("an offset needs a date, and a second at least") {
   const WallTime now = *parse_rfc3339("2026-03-31T15:04:05.400Z");
   CHECK(clock_offset("Tue, 31 Mar 2026 15:04:05 GMT", now).empty());
