@@ -21,6 +21,9 @@ struct SocketAddress {
 Result<SocketAddress> unix_socket_address(const std::string& path);
 // For IP literals and "localhost"; Errc::kInvalid for names.
 Result<SocketAddress> literal_socket_address(const Address& address);
+// Letters, digits and what else stands in names and IPv4 literals. Everything else (a user's name and
+// its @, a NUL that ends the text for the system but not for us) is a trick or a mistake.
+bool is_host_name(std::string_view host);
 // 127.0.0.0/8 or ::1, written as a literal; no name is one.
 bool is_loopback_literal(std::string_view host);
 // An IP literal as bytes; an IPv4 address inside an IPv6 one (::ffff:1.2.3.4) is the IPv4 address.

@@ -34,8 +34,8 @@ class RequestHandler {
 
 struct ListenerOptions {
   net::Url server;
-  std::string server_name;  // for a bus that does not say which server it is
-  std::string token;        // Authorization: Bearer, when not empty
+  std::string server_name;                         // for a bus that does not say which server it is
+  std::string token;                               // Authorization: Bearer, when not empty
   std::shared_ptr<net::TlsContext> tls = nullptr;  // for an https server; null: the system's roots
 };
 
