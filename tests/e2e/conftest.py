@@ -17,9 +17,10 @@ from support.programs import ProgramSet
 from support.servers import PrivilegeSeparation, Sshd, UpstreamAgent
 from support.waiting import PATIENCE
 
-NEEDED_PROGRAMS = ["ssh", "ssh-agent", "ssh-add", "ssh-keygen", "git", "sh", "sleep"]
+NEEDED_PROGRAMS = ["ssh", "ssh-agent", "ssh-add", "ssh-keygen", "git", "sh", "sleep", "docker-registry", "skopeo",
+                   "podman", "pass", "gpg"]
 TEST_LIMIT_SECONDS = 60
-pytest_plugins = ["support.aws_fixtures"]
+pytest_plugins = ["support.aws_fixtures", "support.docker_fixtures"]
 
 
 @pytest.fixture(scope="session", autouse=True)
