@@ -50,8 +50,8 @@ AwsHandler::AwsHandler(const Clock& clock, const HostConfig& config, aws::Creden
       limiter_(clock) {}
 
 async::Task<std::string> AwsHandler::handle(bus::IncomingRequest request) {
-  JsonDocument document;
-  const auto payload = document.parse(request.payload);
+  // Other requests use the document while this one waits: nothing of it is kept.
+  const auto payload = document_.parse(request.payload);
   const auto operation = payload ? (*payload)["operation"].string() : std::nullopt;
   if (!operation) co_return invalid_payload();
   if (*operation == "get_credentials") co_return co_await get_credentials(request);

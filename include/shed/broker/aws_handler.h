@@ -5,6 +5,7 @@
 #include <string>
 
 #include "shed/aws/credential_service.h"
+#include "shed/base/json.h"
 #include "shed/base/log.h"
 #include "shed/broker/audited_request.h"
 #include "shed/broker/host_config.h"
@@ -52,6 +53,7 @@ class AwsHandler : public bus::RequestHandler {
   AuditLog& audit_;
   AwsHandlerOptions options_;
   log::Limiter limiter_;
+  JsonDocument document_;
 };
 
 }  // namespace shed::broker
