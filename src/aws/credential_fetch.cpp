@@ -86,11 +86,13 @@ async::Task<> CredentialFetch::resolve(std::string profile, std::shared_ptr<Flig
 
 Outcome<SharedCredentials> CredentialFetch::pass_through(SharedSource source) const {
   const Credentials& credentials = source->credentials;
-  if (!credentials.temporary()) {
-    return std::unexpected(
-        Failure{Failure::Kind::kSource, "LongLivedKeys", "the host hands out no long-lived keys",
-                "the profile has keys without a session token, which never leave this machine; use mode "
-                "assume-role, or a profile with session credentials"});
+  // AKIA is what AWS begins the ids of long-lived keys with: a stray token beside them changes nothing.
+  if (!credentials.temporary() || credentials.access_key_id.starts_with("AKIA")) {
+    return std::unexpected(Failure{Failure::Kind::kSource, "LongLivedKeys",
+                                   "the host hands out no long-lived keys",
+                                   "the profile has long-lived keys, or keys without a session token, which "
+                                   "never leave this machine; use mode "
+                                   "assume-role, or a profile with session credentials"});
   }
   if (expired(credentials, loop_.clock().wall())) {
     return source_expired(fmt::format("the profile's session credentials expired at {}",

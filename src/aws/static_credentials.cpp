@@ -17,10 +17,14 @@ Secret take_variable(const Variables& variables, const char* name) {
   return Secret::take(text);
 }
 
-// The first of two names for one thing.
-Secret first_of(const ProfileSection& profile, std::string_view name, std::string_view older) {
-  const std::string_view text = profile.text(name);
-  return Secret(text.empty() ? profile.text(older) : text);
+// The token of these very keys. One in the other file is a leftover of other keys: taken for theirs, it
+// would make long-lived keys look like session credentials, which may leave this machine.
+Secret token_beside(const ProfileSection& profile, const ProfileValue& secret) {
+  for (const char* name : {"aws_session_token", "aws_security_token"}) {
+    const ProfileValue* token = profile.find(name);
+    if (token != nullptr && token->file == secret.file) return token->text.clone();
+  }
+  return {};
 }
 
 Outcome<Credentials> checked(Credentials credentials, const std::string& where, WallTime now) {
@@ -51,10 +55,14 @@ Outcome<Credentials> static_credentials(const ProfileSection& profile, std::stri
                                       id != nullptr ? kKeyId : kSecretKey,
                                       id != nullptr ? kSecretKey : kKeyId));
   }
+  if (id->file != secret->file) {
+    return source_failure(fmt::format("profile {}: {} stands in {}, {} in {}: they are not of one key", name,
+                                      kKeyId, id->where(), kSecretKey, secret->where()));
+  }
   Credentials credentials;
   credentials.access_key_id = id->text.reveal();
   credentials.secret_access_key = secret->text.clone();
-  credentials.session_token = first_of(profile, "aws_session_token", "aws_security_token");
+  credentials.session_token = token_beside(profile, *secret);
   credentials.account_id = profile.text("aws_account_id");
   if (credentials.temporary()) credentials.expiration = session_expiry(profile);
   return checked(std::move(credentials), fmt::format("profile {} ({})", name, id->where()), now);

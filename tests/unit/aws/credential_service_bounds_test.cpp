@@ -20,9 +20,9 @@ struct PassthroughFixture : ServiceFixture {
 
 TEST_CASE_METHOD(PassthroughFixture, "passthrough hands out the profile's own session, read anew each time") {
   sources.credentials.expiration = clock.wall() + 1h;
-  CHECK(key(grant) == "AKIAEXAMPLE");
-  sources.credentials.access_key_id = "AKIAOTHER";
-  CHECK(key(grant) == "AKIAOTHER");
+  CHECK(key(grant) == "ASIAEXAMPLE");
+  sources.credentials.access_key_id = "ASIAOTHER";
+  CHECK(key(grant) == "ASIAOTHER");
   CHECK(sources.asked.size() == 2);
   CHECK(calls() == 0);
   CHECK_FALSE(service->cached_until(grant));
@@ -34,8 +34,8 @@ TEST_CASE_METHOD(PassthroughFixture, "passthrough asks once for all who ask mean
   const Asked second = ask(grant);
   sources.gate.open();
   loop.poll();
-  CHECK(key_of(first) == "AKIAEXAMPLE");
-  CHECK(key_of(second) == "AKIAEXAMPLE");
+  CHECK(key_of(first) == "ASIAEXAMPLE");
+  CHECK(key_of(second) == "ASIAEXAMPLE");
   CHECK(sources.asked.size() == 1);
 }
 
@@ -47,8 +47,14 @@ TEST_CASE_METHOD(PassthroughFixture, "long-lived keys are never handed out") {
   CHECK(failure.kind == Kind::kSource);
   CHECK(failure.message == "the host hands out no long-lived keys");
   CHECK(failure.detail ==
-        "the profile has keys without a session token, which never leave this machine; use mode "
+        "the profile has long-lived keys, or keys without a session token, which never leave this machine; "
+        "use mode "
         "assume-role, or a profile with session credentials");
+}
+
+TEST_CASE_METHOD(PassthroughFixture, "long-lived keys with a stray token are not handed out either") {
+  sources.credentials.access_key_id = "AKIAOTHER";
+  CHECK(key_of(ask(grant)) == "LongLivedKeys");
 }
 
 TEST_CASE_METHOD(PassthroughFixture, "a profile's session that is over is not handed out") {
@@ -65,7 +71,7 @@ TEST_CASE_METHOD(PassthroughFixture, "a failure of passthrough is remembered as 
   CHECK(sources.asked.size() == 1);
   sources.failure.reset();
   pass(5s);
-  CHECK(key(grant) == "AKIAEXAMPLE");
+  CHECK(key(grant) == "ASIAEXAMPLE");
 }
 
 TEST_CASE_METHOD(ServiceFixture, "beyond its bound the cache forgets what was used longest ago") {

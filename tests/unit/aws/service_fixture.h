@@ -51,7 +51,7 @@ class FakeSources : public SourceResolver {
   Gate gate;
   std::vector<std::string> asked;
   std::optional<Failure> failure;
-  Credentials credentials{"AKIAEXAMPLE", Secret("source-secret"), Secret(), {}, ""};
+  Credentials credentials{"ASIAEXAMPLE", Secret("source-secret"), Secret(), {}, ""};
 };
 
 // Sessions are numbered, so that a test sees which one it got.

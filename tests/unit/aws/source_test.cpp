@@ -51,6 +51,23 @@ TEST_CASE_METHOD(SourceFixture, "session credentials that are over by their own 
         "('aws sso login', or whatever wrote them)");
 }
 
+TEST_CASE_METHOD(SourceFixture, "a token in the other file belongs to other keys") {
+  credentials(fmt::format("[work]\n{}", kKeys));
+  config("[profile work]\naws_session_token = stale-token\n");
+  const auto source = resolve("work");
+  REQUIRE(source);
+  CHECK_FALSE(source->credentials.temporary());
+}
+
+TEST_CASE_METHOD(SourceFixture, "a key of which each file has one half is told, with both places") {
+  credentials("[work]\naws_access_key_id = AKIABASE\n");
+  config("[profile work]\naws_secret_access_key = base-secret\n");
+  CHECK(
+      detail("work") ==
+      "profile work: aws_access_key_id stands in credentials:2, aws_secret_access_key in config:2: they are "
+      "not of one key");
+}
+
 TEST_CASE_METHOD(SourceFixture, "half a key is told, with file and line") {
   credentials("[work]\naws_access_key_id = AKIABASE\n[other]\naws_secret_access_key = base-secret\n");
   CHECK(detail("work") ==
