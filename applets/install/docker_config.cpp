@@ -22,11 +22,6 @@ unsigned mode_of(const std::string& path) {
 
 }  // namespace
 
-std::string docker_config_path() {
-  const std::string folder = environment("DOCKER_CONFIG");
-  return (folder.empty() ? home_directory() + "/.docker" : folder) + "/config.json";
-}
-
 Result<bool> set_credentials_store(const std::string& path) {
   std::error_code error;
   const fs::path real = fs::weakly_canonical(path, error);

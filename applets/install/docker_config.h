@@ -7,9 +7,6 @@
 
 namespace shed::applets {
 
-// $DOCKER_CONFIG/config.json, else ~/.docker/config.json.
-std::string docker_config_path();
-
 // Sets "credsStore" to "shed" and keeps everything else byte for byte; a file that is missing is made
 // (0600, its folder 0700), one behind a link is changed where it is. False when nothing had to be changed.
 // Errors name the file; one that is no JSON object is left alone.

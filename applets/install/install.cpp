@@ -9,6 +9,7 @@
 #include "links.h"
 #include "service.h"
 #include "shed/base/file.h"
+#include "shed/docker/config_file.h"
 
 namespace shed::applets {
 namespace {
@@ -27,7 +28,7 @@ int make_links(std::string directory, bool force) {
 }
 
 int configure_docker(std::string path) {
-  path = path.empty() ? docker_config_path() : expand_home(path);
+  path = path.empty() ? docker::default_config_path() : expand_home(path);
   const auto changed = set_credentials_store(path);
   if (!changed) return fail_with(changed.error());
   fmt::print("{} {}\n", path, *changed ? "has credsStore shed now" : "has credsStore shed already");

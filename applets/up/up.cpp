@@ -8,6 +8,7 @@
 #include "applet.h"
 #include "command_environment.h"
 #include "command_line.h"
+#include "docker_for_command.h"
 #include "guest_services.h"
 #include "runtime_directory.h"
 #include "service.h"
@@ -16,6 +17,7 @@
 #include "shed/base/file.h"
 #include "shed/base/log.h"
 #include "shed/broker/aws_endpoint.h"
+#include "shed/broker/docker_logins.h"
 #include "shed/broker/host_agent.h"
 #include "shed/broker/ssh_relay.h"
 #include "shed/bus/local_bus.h"
@@ -148,6 +150,11 @@ async::Task<Result<int>> up(async::Loop& loop, const Options& options, broker::H
     auto opened = open_aws(loop, config, *directory, changed);
     if (!opened) co_return propagate(opened);
     aws.emplace(std::move(*opened));
+  }
+  if (config.docker_enabled()) {
+    const Status led = lead_to_docker_helper(changed, directory->file("docker"),
+                                             broker::known_hosts(config, "", options.shed));
+    if (!led) co_return propagate(led);
   }
 
   broker::HostAgentOptions host;

@@ -4,6 +4,8 @@
 #include "shed/base/file.h"
 #include "shed/base/log.h"
 #include "shed/broker/aws_handler.h"
+#include "shed/broker/docker_handler.h"
+#include "shed/broker/docker_logins.h"
 #include "shed/ssh/choose_backend.h"
 
 namespace shed::broker {
@@ -26,6 +28,8 @@ void say_what_is_worth_knowing(const HostConfig& config, AuditLog& audit) {
   if (config.ssh_approval.omitted) log::warning("{}", omitted_policy_reason(Namespace::kSsh));
   if (config.aws_enabled() && config.aws.approval.omitted)
     log::warning("{}", omitted_policy_reason(Namespace::kAws));
+  if (config.docker_enabled() && config.docker.approval.omitted)
+    log::warning("{}", omitted_policy_reason(Namespace::kDocker));
   if (!audit.enabled()) {
     log::warning("the audit log is off: logging.enabled is false");
   } else if (const Status status = audit.check(); !status) {
@@ -53,13 +57,15 @@ async::Task<Result<std::unique_ptr<HostAgent>>> HostAgent::start(async::Loop& lo
 
 HostAgent::HostAgent(async::Loop& loop, HostConfig config, HostAgentOptions options,
                      std::unique_ptr<ssh::SshBackend> backend,
-                     std::unique_ptr<aws::CredentialBackend> credentials)
+                     std::unique_ptr<aws::CredentialBackend> credentials,
+                     std::unique_ptr<docker::LoginBackend> logins)
     : loop_(loop),
       config_(std::move(config)),
       options_(std::move(options)),
       started_at_(loop.clock().wall()),
       backend_(std::move(backend)),
       credentials_(std::move(credentials)),
+      logins_(std::move(logins)),
       audit_(config_.logging_enabled ? config_.logging_path : ""),
       gate_(config_.ssh_approval, config_.aws.approval, config_.docker.approval) {
   if (!config_.aws_enabled()) {
@@ -67,17 +73,24 @@ HostAgent::HostAgent(async::Loop& loop, HostConfig config, HostAgentOptions opti
   } else if (!credentials_) {
     credentials_ = make_aws_backend(loop);
   }
-  for (const HostServer& server : options_.servers) {
-    const Clock& clock = loop.clock();
-    const Millis patience = config_.approval_timeout;
-    listen(server, Namespace::kSsh,
-           std::make_unique<SshHandler>(clock, *backend_, gate_, audit_,
-                                        SshHandlerOptions{server.name, patience}));
-    if (!credentials_) continue;
+  if (!logins_) logins_ = make_login_backend(loop, config_.docker);
+  for (const HostServer& server : options_.servers) serve(server);
+}
+
+void HostAgent::serve(const HostServer& server) {
+  const Clock& clock = loop_.clock();
+  const Millis patience = config_.approval_timeout;
+  listen(server, Namespace::kSsh,
+         std::make_unique<SshHandler>(clock, *backend_, gate_, audit_,
+                                      SshHandlerOptions{server.name, patience}));
+  if (credentials_) {
     listen(server, Namespace::kAws,
            std::make_unique<AwsHandler>(clock, config_, *credentials_, gate_, audit_,
                                         AwsHandlerOptions{server.name, patience}));
   }
+  listen(server, Namespace::kDocker,
+         std::make_unique<DockerHandler>(clock, config_, *logins_, gate_, audit_,
+                                         DockerHandlerOptions{server.name, patience}));
 }
 
 void HostAgent::listen(const HostServer& server, Namespace ns, std::unique_ptr<bus::RequestHandler> handler) {

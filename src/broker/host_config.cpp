@@ -44,6 +44,10 @@ bool any_gives_credentials(const ByName<AwsLevel>& sheds) {
   return std::ranges::any_of(sheds, [](const auto& entry) { return gives_credentials(entry.second); });
 }
 
+bool allows_any(const DockerLevel& level) {
+  return level.allow_all.value_or(false) || (level.registries && !level.registries->empty());
+}
+
 ConfigProblem unreadable(const std::string& path, const Error& error) {
   std::string remedy;
   switch (error.code()) {
@@ -119,6 +123,14 @@ bool HostConfig::aws_enabled() const {
   if (gives_credentials(aws.level) || any_gives_credentials(aws.sheds)) return true;
   return std::ranges::any_of(aws.servers, [](const auto& entry) {
     return gives_credentials(entry.second.level) || any_gives_credentials(entry.second.sheds);
+  });
+}
+
+bool HostConfig::docker_enabled() const {
+  if (allows_any(docker.level)) return true;
+  return std::ranges::any_of(docker.servers, [](const auto& server) {
+    return allows_any(server.second.level) ||
+           std::ranges::any_of(server.second.sheds, [](const auto& shed) { return allows_any(shed.second); });
   });
 }
 

@@ -74,6 +74,11 @@ Error no_login(std::string_view server_url) {
 
 }  // namespace
 
+std::string default_config_path() {
+  const std::string folder = environment("DOCKER_CONFIG");
+  return (folder.empty() ? home_directory() + "/.docker" : folder) + "/config.json";
+}
+
 Result<ConfigFile> ConfigFile::load(const std::string& path) {
   const auto text = read_secret_file(path, kMaxConfigFile);
   if (!text && text.error().code() == Errc::kNotFound) return ConfigFile();

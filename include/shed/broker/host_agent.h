@@ -13,6 +13,7 @@
 #include "shed/broker/ssh_handler.h"
 #include "shed/broker/status_socket.h"
 #include "shed/bus/listener_client.h"
+#include "shed/docker/login_store.h"
 #include "shed/ssh/backend.h"
 
 namespace shed::broker {
@@ -26,16 +27,18 @@ struct HostAgentOptions {
 
 class HostAgent {
  public:
-  // Listens to ssh-agent, and to aws-credentials where the configuration gives credentials to anybody.
+  // Listens to ssh-agent and docker-credentials, and to aws-credentials where the configuration gives
+  // credentials to anybody.
   // Looks for the SSH agent, says what is worth knowing (an omitted policy, a log that is switched
   // off or cannot be written), and opens the status socket. Errc::kInvalid and what
   // net::Listener::open() says.
   static async::Task<Result<std::unique_ptr<HostAgent>>> start(async::Loop& loop, HostConfig config,
                                                                HostAgentOptions options);
-  // Without `credentials` the AWS side is made here, where it is needed.
+  // Without `credentials` and `logins` those sides are made here, where they are needed.
   HostAgent(async::Loop& loop, HostConfig config, HostAgentOptions options,
             std::unique_ptr<ssh::SshBackend> backend,
-            std::unique_ptr<aws::CredentialBackend> credentials = nullptr);
+            std::unique_ptr<aws::CredentialBackend> credentials = nullptr,
+            std::unique_ptr<docker::LoginBackend> logins = nullptr);
   HostAgent(const HostAgent&) = delete;
   HostAgent& operator=(const HostAgent&) = delete;
 
@@ -46,6 +49,7 @@ class HostAgent {
   StatusDocument status() const;
 
  private:
+  void serve(const HostServer& server);
   void listen(const HostServer& server, Namespace ns, std::unique_ptr<bus::RequestHandler> handler);
   Status open_status_socket();
   async::Task<> say_when_there_are_no_keys();
@@ -56,6 +60,7 @@ class HostAgent {
   WallTime started_at_;
   std::unique_ptr<ssh::SshBackend> backend_;
   std::unique_ptr<aws::CredentialBackend> credentials_;  // nullptr: AWS is not configured
+  std::unique_ptr<docker::LoginBackend> logins_;
   AuditLog audit_;
   PolicyGate gate_;
   std::vector<std::unique_ptr<bus::RequestHandler>> handlers_;

@@ -122,6 +122,8 @@ struct HostConfig {
   ResolvedDocker docker_for(std::string_view server, std::string_view shed) const;
   // Whether a role or passthrough is configured anywhere: otherwise nobody listens on the namespace.
   bool aws_enabled() const;
+  // Whether any registry is allowed to anybody.
+  bool docker_enabled() const;
 };
 
 // Never throws, whatever the text: at most kMaxConfigBytes, 32 levels and 65,536 values; anchors,

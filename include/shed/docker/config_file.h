@@ -15,6 +15,9 @@ namespace shed::docker {
 
 inline constexpr std::size_t kMaxConfigFile = 1024 * 1024;
 
+// $DOCKER_CONFIG/config.json, else ~/.docker/config.json.
+std::string default_config_path();
+
 // One entry of "auths".
 struct InlineLogin {
   Secret auth;            // base64 of user:password

@@ -56,7 +56,7 @@ TEST_CASE("where nobody gets AWS credentials, nobody listens for them") {
   fixture.config.aws.level.role.reset();
   fixture.run();
   CHECK_THAT(fixture.ask_aws(kGetCredentialsRequest), Catch::Contains("NO_CONNECTION"));
-  CHECK(fixture.agent->status().servers.at(0).listeners.size() == 1);
+  CHECK(fixture.agent->status().servers.at(0).listeners.size() == 2);
 }
 
 TEST_CASE("one guest with a role is enough to listen") {
@@ -71,7 +71,7 @@ TEST_CASE("the status document lists the AWS listener") {
   Fixture fixture;
   fixture.run();
   const auto listeners = fixture.agent->status().servers.at(0).listeners;
-  REQUIRE(listeners.size() == 2);
+  REQUIRE(listeners.size() == 3);
   CHECK(listeners[1].ns == "aws-credentials");
   CHECK(listeners[1].state == "connected");
 }

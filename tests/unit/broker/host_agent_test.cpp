@@ -87,12 +87,13 @@ TEST_CASE("the status has policies and every server's listeners") {
   REQUIRE(status.servers.size() == 2);
   CHECK(status.servers[0].name == "mini2");
   CHECK(status.servers[0].url == "unix://" + fixture.folder / "host.sock");
-  REQUIRE(status.servers[0].listeners.size() == 1);
+  REQUIRE(status.servers[0].listeners.size() == 2);
   CHECK(status.servers[0].listeners[0].ns == "ssh-agent");
+  CHECK(status.servers[0].listeners[1].ns == "docker-credentials");
   CHECK(status.servers[0].listeners[0].state == "connected");
   CHECK(status.servers[0].listeners[0].last_error.empty());
   CHECK(status.servers[1].name == "other");
-  REQUIRE(status.servers[1].listeners.size() == 1);
+  REQUIRE(status.servers[1].listeners.size() == 2);
   CHECK(status.servers[1].listeners[0].state == "reconnecting");
   CHECK_THAT(status.servers[1].listeners[0].last_error, Catch::Contains("none.sock"));
 }
