@@ -5,9 +5,9 @@
 
 #include "check_credentials.h"
 #include "failures.h"
-#include "redact.h"
 #include "shed/async/captured_process.h"
 #include "shed/base/clock.h"
+#include "shed/base/redact.h"
 
 extern char** environ;
 

@@ -6,7 +6,7 @@
 
 #include "failures.h"
 #include "http_date.h"
-#include "redact.h"
+#include "shed/base/redact.h"
 
 namespace shed::aws {
 namespace {

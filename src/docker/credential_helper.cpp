@@ -6,6 +6,7 @@
 #include "shed/async/scope.h"
 #include "shed/base/file.h"
 #include "shed/base/log.h"
+#include "shed/base/redact.h"
 
 namespace shed::docker {
 namespace {
@@ -53,12 +54,11 @@ std::string_view trimmed(std::string_view text) {
   return text;
 }
 
-// A document with the secret in it is never shown, and of anything else no more than its first words.
+// What a helper says when it fails, for whoever looks for the cause. What it says when it works is the login.
 void tell_what_it_said(const std::string& program, const async::CapturedRun& run) {
   for (const auto& [stream, said] : {std::pair("stdout", &run.output), std::pair("stderr", &run.errors)}) {
-    const std::string_view text = trimmed(said->reveal());
-    if (text.empty()) continue;
-    log::debug("{}: exit {}, {} bytes on {}", program, run.status.shell_code(), text.size(), stream);
+    const std::string words = last_words(said->reveal());
+    if (!words.empty()) log::debug("{}: status {}, {}: {}", program, run.status.shell_code(), stream, words);
   }
 }
 
@@ -123,8 +123,8 @@ class ProcessHelper : public CredentialHelper {
     options.limit = kLimit;
     auto ran = co_await async::run_captured(loop_, std::move(options));
     if (!ran) co_return std::unexpected(failure(ran.error(), program, verb));
-    tell_what_it_said(program, *ran);
     if (ran->status.shell_code() == 0) co_return std::move(ran->output);
+    tell_what_it_said(program, *ran);
     if (trimmed(ran->output.reveal()) == kNotFound) {
       co_return fail(Errc::kNotFound, "{} knows no login for it", program);
     }

@@ -8,6 +8,7 @@
 
 #include "shed/async/scope.h"
 #include "support/fake_clock.h"
+#include "support/log_lines.h"
 
 using namespace shed;
 using namespace shed::docker;
@@ -90,6 +91,20 @@ TEST_CASE_METHOD(Fixture, "a helper that fails is named, with its status and non
   REQUIRE_FALSE(login);
   CHECK(login.error().code() == Errc::kUnavailable);
   CHECK(login.error().text() == "docker-credential-bad get ended with status 3");
+}
+
+TEST_CASE_METHOD(Fixture, "what a failing helper says is logged at debug, with secrets cut") {
+  log::set_level(log::Level::kDebug);
+  LogLines log;
+  install("bad", "echo 'gpg: password: hunter2'; echo 'cannot open the keychain' >&2; exit 3");
+  CHECK_FALSE(get("bad"));
+  install("good", kLogin);
+  CHECK(get("good"));
+  log::set_level(log::Level::kInfo);
+  CHECK(log.count("docker-credential-bad: status 3, stdout: gpg: password: ***") == 1);
+  CHECK(log.count("docker-credential-bad: status 3, stderr: cannot open the keychain") == 1);
+  CHECK(log.count("hunter2") == 0);
+  CHECK(log.count("docker-credential-good") == 0);
 }
 
 TEST_CASE_METHOD(Fixture, "a helper that prints no login is named, and its words are not") {

@@ -1,10 +1,10 @@
-#include "redact.h"
+#include "shed/base/redact.h"
 
 #include <algorithm>
 #include <array>
 #include <cstddef>
 
-namespace shed::aws {
+namespace shed {
 namespace {
 
 constexpr std::size_t kLongestWords = 200;
@@ -122,4 +122,4 @@ void strike_out(std::string& text, std::string_view secret) {
   }
 }
 
-}  // namespace shed::aws
+}  // namespace shed

@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-namespace shed::aws {
+namespace shed {
 
 // What looks like a key or a token becomes "***": what follows "secret", "token", "password" or "key" and
 // a colon or an equals sign, and what is long and no word. Rather too much than too little.
@@ -16,4 +16,4 @@ std::string last_words(std::string_view text);
 // Every occurrence of `secret` in `text` as "***".
 void strike_out(std::string& text, std::string_view secret);
 
-}  // namespace shed::aws
+}  // namespace shed

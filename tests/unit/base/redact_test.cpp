@@ -1,8 +1,8 @@
-#include "aws/redact.h"
+#include "shed/base/redact.h"
 
 #include <catch2/catch.hpp>
 
-namespace shed::aws {
+namespace shed {
 namespace {
 
 TEST_CASE("words of a person stay") {
@@ -56,4 +56,4 @@ TEST_CASE("every occurrence of a secret is struck out") {
 }
 
 }  // namespace
-}  // namespace shed::aws
+}  // namespace shed
