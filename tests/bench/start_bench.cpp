@@ -1,6 +1,8 @@
 // How long programs take from fork to exit, taking turns, and the most memory they had:
 //
-//   start_bench RUNS NAME PROGRAM [ARGUMENT...] [-- NAME PROGRAM [ARGUMENT...]]...
+//   start_bench RUNS INPUT NAME PROGRAM [ARGUMENT...] [-- NAME PROGRAM [ARGUMENT...]]...
+//
+// INPUT is the file that each run reads as its standard input.
 #include <fcntl.h>
 #include <spawn.h>
 #include <sys/ptrace.h>
@@ -44,8 +46,9 @@ double time_run(const Program& program, const posix_spawn_file_actions_t& action
   return time;
 }
 
-[[noreturn]] void run_traced(const Program& program) {
+[[noreturn]] void run_traced(const Program& program, const char* input) {
   const int null = ::open("/dev/null", O_RDWR);
+  ::dup2(::open(input, O_RDONLY), STDIN_FILENO);
   ::dup2(null, STDOUT_FILENO);
   if (::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) == 0)
     ::execv(program.arguments[0], program.arguments.data());
@@ -66,10 +69,10 @@ double read_peak_kib(pid_t child) {
 
 // Read where the program stops on its way out. What wait4() reports would include our own memory, which the
 // child had before it became the program.
-double peak_kib(const Program& program) {
+double peak_kib(const Program& program, const char* input) {
   const pid_t child = ::fork();
   if (child < 0) die_of_errno("fork");
-  if (child == 0) run_traced(program);
+  if (child == 0) run_traced(program, input);
   const int status = wait_for(child);
   if (!WIFSTOPPED(status)) die(fmt::format("{}: cannot be traced", program.arguments[0]));
   if (::ptrace(PTRACE_SETOPTIONS, child, nullptr, PTRACE_O_TRACEEXIT) != 0) die_of_errno("ptrace");
@@ -83,7 +86,7 @@ double peak_kib(const Program& program) {
 
 std::vector<Program> parse(int argc, char** argv) {
   std::vector<Program> programs;
-  for (int i = 2; i < argc; ++i) {
+  for (int i = 3; i < argc; ++i) {
     Program program{argv[i], {}, {}};
     while (++i < argc && std::string_view(argv[i]) != "--") program.arguments.push_back(argv[i]);
     if (program.arguments.empty()) die(program.name + ": no program");
@@ -98,18 +101,19 @@ std::vector<Program> parse(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   using namespace shed::bench;
-  const int runs = argc > 3 ? std::atoi(argv[1]) : 0;
-  if (runs < 1) die("usage: start_bench RUNS NAME PROGRAM [ARGUMENT...] [-- NAME PROGRAM...]...");
+  const int runs = argc > 4 ? std::atoi(argv[1]) : 0;
+  if (runs < 1) die("usage: start_bench RUNS INPUT NAME PROGRAM [ARGUMENT...] [-- NAME PROGRAM...]...");
   std::vector<Program> programs = parse(argc, argv);
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, argv[2], O_RDONLY, 0);
   posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
   for (int run = 0; run < runs; ++run) {
     for (Program& program : programs) program.times.push_back(time_run(program, actions));
   }
   for (const Program& program : programs) {
     report(program.name + "_time", median(program.times));
-    report(program.name + "_peak_kib", peak_kib(program));
+    report(program.name + "_peak_kib", peak_kib(program, argv[2]));
   }
   return 0;
 }
