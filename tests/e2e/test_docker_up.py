@@ -93,3 +93,12 @@ def test_the_owners_docker_config_variable_is_the_hosts_alone(up, place, private
     assert environment_of(done)["DOCKER_CONFIG"] != str(folder)
     assert done.stdout.splitlines()[1] == image.digest
     assert outcomes(docker_records(place)) == [(private_registry.host, "ok", None)]
+
+
+@pytest.mark.parametrize("wide", [{"allow_all": "true"}, {"registries": '["local*:PORT"]'}], ids=["all", "a wildcard"])
+def test_registries_that_no_entry_names_are_known_from_the_owners_logins(up, elsewhere, private_registry, image, wide):
+    """skopeo and podman want each registry by its name."""
+    section = {name: value.replace("PORT", str(private_registry.port)) for name, value in wide.items()}
+    done = up("skopeo", "inspect", "--format", "{{.Digest}}", private_registry.reference("private/image"),
+              config=docker_config(**{**elsewhere, **section}))
+    assert (done.status, done.stdout.strip()) == (0, image.digest), done.stderr
