@@ -62,6 +62,13 @@ Result<LoginView> decode_login(const JsonValue& payload) {
   return LoginView{payload["server_url"].string_or(""), *username, *secret};
 }
 
+Result<DockerStatus> decode_docker_status(const JsonValue& payload) {
+  const auto allow_all = payload["allow_all"].boolean();
+  const auto count = payload["registry_count"].integer();
+  if (allow_all && count) return DockerStatus{*allow_all, *count};
+  return fail(Errc::kProtocol, "the host's answer is no status");
+}
+
 Result<RegistryList> decode_registries(const JsonValue& payload) {
   const JsonValue registries = payload["registries"];
   if (!registries.is_object()) return fail(Errc::kProtocol, "the host's answer is no list of registries");

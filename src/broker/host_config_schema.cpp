@@ -7,6 +7,7 @@
 #include "broker/yaml_tree.h"
 #include "shed/base/file.h"
 #include "shed/broker/host_config.h"
+#include "shed/docker/registry_name.h"
 
 namespace shed::broker {
 
@@ -111,6 +112,11 @@ class Schema {
     }
     DockerLevel level;
     level.registries = reader_.texts(list);
+    for (const std::string& entry : level.registries.value_or(std::vector<std::string>())) {
+      // Files that exist may have anything here, and it never matched: said, not refused.
+      const Status valid = docker::check_entry(entry);
+      if (!valid) problems_.note(list.at(), "{}: {}; it matches nothing", list.path, valid.error().text());
+    }
     level.allow_all = reader_.boolean(reader_.member(map, "allow_all"));
     return level;
   }

@@ -5,6 +5,7 @@
 #include "shed/base/json.h"
 #include "shed/base/log.h"
 #include "shed/broker/aws_payload.h"
+#include "shed/broker/docker_payload.h"
 #include "shed/broker/payload.h"
 #include "shed/broker/status_socket.h"
 #include "shed/ssh/agent_client.h"
@@ -49,28 +50,53 @@ async::Task<StatusLine> look_at_bus(async::Loop& loop, net::Url url) {
   co_return line;
 }
 
-std::string describe_aws(const AwsStatus& status) {
-  if (status.role.empty()) return "no role is configured for this guest";
-  return fmt::format("{}, {}", status.role,
-                     status.cached_until.empty() ? "nothing cached" : "cached until " + status.cached_until);
+Result<std::string> describe_aws(const JsonValue& payload) {
+  const auto status = decode_aws_status(payload);
+  if (!status) return propagate(status);
+  if (status->role.empty()) return "no role is configured for this guest";
+  return fmt::format(
+      "{}, {}", status->role,
+      status->cached_until.empty() ? "nothing cached" : "cached until " + status->cached_until);
 }
 
-// Over the bus: the host has no listener there where it has no AWS in its configuration, and then none is
-// missed.
-async::Task<StatusLine> look_at_aws(async::Loop& loop, net::Url url) {
-  StatusLine line{"AWS", false, false, "the host has no AWS in its configuration"};
-  bus::Publisher publisher(loop, std::move(url));
-  const auto reply = co_await publisher.request(kAwsNamespace, kAwsStatusRequest, kPingLimit);
-  if (!reply && reply.error().code() == Errc::kUnavailable) co_return line;
-  line.present = true;
-  line.text = reply ? "" : reply.error().text();
-  if (!reply) co_return line;
+Result<std::string> describe_docker(const JsonValue& payload) {
+  const auto status = decode_docker_status(payload);
+  if (!status) return propagate(status);
+  if (status->allow_all) return "all registries are allowed";
+  if (status->registry_count == 0) return "no registry is allowed to this guest";
+  return fmt::format("registries allowed to this guest: {}", status->registry_count);
+}
+
+struct Asked {
+  const char* name;
+  std::string_view ns;
+  std::string_view request;
+  const char* absent;  // where nobody listens to it: the host has none, and then none is missed
+  Result<std::string> (*describe)(const JsonValue& payload);
+};
+constexpr Asked kAws{"AWS", kAwsNamespace, kAwsStatusRequest, "the host has no AWS in its configuration",
+                     describe_aws};
+constexpr Asked kDocker{"Docker", kDockerNamespace, kDockerStatusRequest, "the host has no registry logins",
+                        describe_docker};
+
+Result<std::string> describe_answer(const Asked& asked, const bus::Publisher::Reply& reply) {
   JsonDocument document;
-  const auto payload = document.parse_padded(reply->payload());
-  const auto refused = payload ? error_in(*payload) : std::nullopt;
-  const Result<AwsStatus> status = payload ? decode_aws_status(*payload) : propagate(payload);
-  line.good = !refused && status.has_value();
-  line.text = refused ? refused->describe() : status ? describe_aws(*status) : status.error().text();
+  const auto payload = document.parse_padded(reply.payload());
+  if (!payload) return propagate(payload);
+  if (const auto refused = error_in(*payload)) return fail(Errc::kRefused, "{}", refused->describe());
+  return asked.describe(*payload);
+}
+
+// Over the bus, as its clients ask.
+async::Task<StatusLine> look_at_namespace(async::Loop& loop, net::Url url, const Asked& asked) {
+  StatusLine line{asked.name, false, false, asked.absent};
+  bus::Publisher publisher(loop, std::move(url));
+  const auto reply = co_await publisher.request(asked.ns, asked.request, kPingLimit);
+  if (!reply && reply.error().code() == Errc::kUnavailable) co_return line;
+  const auto text = reply ? describe_answer(asked, *reply) : propagate(reply);
+  line.present = true;
+  line.good = text.has_value();
+  line.text = text ? *text : text.error().text();
   co_return line;
 }
 
@@ -91,8 +117,11 @@ async::Task<StatusReport> gather_status(async::Loop& loop, StatusQuery query) {
   report.lines.push_back(co_await look_at_host(loop, query.host_socket));
   report.lines.push_back(co_await look_at_bus(loop, query.bus));
   report.lines.push_back(co_await look_at_agent(loop, query.agent_socket));
-  // Who is not there for SSH is not there for AWS.
-  if (report.lines[1].good) report.lines.push_back(co_await look_at_aws(loop, query.bus));
+  // Who is not there for SSH is not there for the others.
+  if (report.lines[1].good) {
+    report.lines.push_back(co_await look_at_namespace(loop, query.bus, kAws));
+    report.lines.push_back(co_await look_at_namespace(loop, query.bus, kDocker));
+  }
   // On the owner's machine there need be no guest bus: only where no host agent runs is it missed.
   if (report.lines[0].present && !report.lines[1].good) report.lines[1].present = false;
   co_return report;

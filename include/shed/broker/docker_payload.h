@@ -32,6 +32,11 @@ struct LoginView {
   std::string_view secret;
 };
 Result<LoginView> decode_login(const JsonValue& payload);
+struct DockerStatus {
+  bool allow_all = false;
+  std::int64_t registry_count = 0;
+};
+Result<DockerStatus> decode_docker_status(const JsonValue& payload);
 Result<RegistryList> decode_registries(const JsonValue& payload);
 
 }  // namespace shed::broker

@@ -176,6 +176,17 @@ TEST_CASE_METHOD(Fixture, "the status tells what the guest may use") {
   CHECK(ask(kDockerStatusRequest) == R"({"connected":true,"allow_all":true,"registry_count":2})");
 }
 
+TEST_CASE_METHOD(Fixture, "what the status says is what the guest reads") {
+  shed = "open";
+  JsonDocument document;
+  const std::string answer = ask(kDockerStatusRequest);
+  const auto status = decode_docker_status(*document.parse(answer));
+  REQUIRE(status);
+  CHECK(status->allow_all);
+  CHECK(status->registry_count == 2);
+  CHECK_FALSE(decode_docker_status(*document.parse(R"({"allow_all":1,"registry_count":2})")));
+}
+
 TEST_CASE_METHOD(Fixture, "nothing can be stored or erased") {
   const auto operation = GENERATE("store", "erase");
   CHECK(member(ask(fmt::format(R"({{"operation":"{}"}})", operation)), "code") == "READ_ONLY");

@@ -47,6 +47,15 @@ TEST_CASE_METHOD(LoginsFixture, "the configuration names the file of the logins"
   CHECK(login_files(config("").docker).config_path == folder / "config.json");
 }
 
+TEST_CASE("an entry that is no registry is a notice, not an error") {
+  const auto made = config_of("docker:\n  registries: [ghcr.io, 'ghcr.io/../x']\n");
+  REQUIRE(made.notices.size() == 1);
+  CHECK(made.notices[0].format() ==
+        "extensions.yaml:2:15: docker.registries: \"ghcr.io/../x\" is not a registry, like ghcr.io, "
+        "localhost:5000, "
+        "*.dkr.ecr.*.amazonaws.com or ghcr.io/my-org; it matches nothing");
+}
+
 TEST_CASE("Docker is on where any guest may use any registry") {
   CHECK_FALSE(config_of("docker: { registries: [] }\n").docker_enabled());
   CHECK_FALSE(config_of("server: http://localhost:8080\n").docker_enabled());

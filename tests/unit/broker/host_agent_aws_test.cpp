@@ -102,6 +102,14 @@ TEST_CASE("a guest's status shows the role and what is cached") {
   CHECK(report.lines.at(3).text == fmt::format("{}, cached until 2026-03-31T16:04:05Z", kRole));
 }
 
+TEST_CASE("a guest's status shows how many registries it may use") {
+  Fixture fixture;
+  fixture.run();
+  CHECK(fixture.report().lines.at(4).name == "Docker");
+  CHECK(fixture.report().lines.at(4).good);
+  CHECK(fixture.report().lines.at(4).text == "no registry is allowed to this guest");
+}
+
 TEST_CASE("AWS that the host does not have is not missed") {
   Fixture fixture;
   fixture.config.aws.level.role.reset();
