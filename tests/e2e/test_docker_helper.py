@@ -54,10 +54,11 @@ def test_the_applet_is_the_same_without_its_link(start_named, broker, place):
     assert json.loads(done.stdout)["Secret"] == OWNER.password
 
 
-@pytest.mark.parametrize("asked", ["ghcr.io", "https://ghcr.io", "http://ghcr.io/", "https://ghcr.io/v2/", "GHCR.io",
-                                   "  ghcr.io\r\n"])
-@pytest.mark.parametrize("stored", ["ghcr.io", "https://ghcr.io/v2/"])
-def test_a_registry_is_found_however_it_is_spelled(start_named, asked, stored):
+@pytest.mark.parametrize("stored, asked", [
+    ("ghcr.io", "https://ghcr.io"), ("ghcr.io", "http://ghcr.io/"), ("ghcr.io", "https://ghcr.io/v2/"),
+    ("ghcr.io", "GHCR.io"), ("ghcr.io", "  ghcr.io\r\n"), ("https://ghcr.io/v2/", "ghcr.io"),
+    ("https://ghcr.io/v2/", "https://ghcr.io")])
+def test_a_registry_is_found_however_it_is_spelled(start_named, stored, asked):
     _, guest = start_named(docker_config("ghcr.io"), {stored: OWNER})
     answer = json.loads(guest.helper("get", asked).stdout)
     assert (answer["ServerURL"], answer["Secret"]) == (asked.strip(), OWNER.password)
@@ -226,6 +227,7 @@ def test_without_a_bus_it_ends_at_once_and_says_so(broker, start_guest):
     assert watch.seconds < patience(2)
 
 
+@pytest.mark.release  # it takes its five seconds
 def test_a_host_agent_that_does_not_answer_is_waited_for_five_seconds(start_named):
     chain, guest = start_named(docker_config("ghcr.io"), {"ghcr.io": OWNER})
     chain.host.signal(signal.SIGSTOP)
