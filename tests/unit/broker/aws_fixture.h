@@ -2,12 +2,10 @@
 // the test says, and a guest bus with a host behind it.
 #pragma once
 
-#include <map>
-
+#include "fake_guest_bus.h"
 #include "shed/aws/credential_service.h"
 #include "shed/broker/aws_payload.h"
 #include "shed/broker/aws_relay.h"
-#include "shed/bus/publisher.h"
 #include "ssh_fixture.h"
 
 namespace shed::broker::testing {
@@ -59,49 +57,16 @@ class FakeCredentials : public aws::CredentialBackend {
   mutable std::optional<aws::Grant> asked_about;
 };
 
-// Answers each operation with the payload that the test says, with an HTTP error, or not at all.
-class FakeHost {
+class FakeHost : public FakeGuestBus {
  public:
-  FakeHost()
-      : server([this](net::HttpExchange& exchange) { return serve(exchange); }),
-        publisher(server.loop, *net::parse_url("http+unix://" + server.path + ":/v1/publish")),
-        relay(server.loop, publisher) {
+  FakeHost() : FakeGuestBus(kAwsNamespace), relay(server.loop, publisher) {
     answers["ping"] = R"({"status":"ok"})";
     answers["get_credentials"] = credentials_payload("2026-03-31T16:04:05Z", "123456789012");
   }
   net::Running<CredentialAnswer> get() { return {server.loop, relay.get()}; }
-  std::size_t asked(std::string_view operation) const {
-    return static_cast<std::size_t>(std::ranges::count(operations, operation));
-  }
 
-  std::map<std::string, std::string> answers;  // by operation; none: silence
-  int status = 200;
-  std::vector<std::string> operations;
-  std::string last_body;
   LogLines log;
-  net::TestServer server;
-  bus::Publisher publisher;
   AwsRelay relay;
-
- private:
-  async::Task<> serve(net::HttpExchange& exchange) {
-    JsonDocument document;
-    const auto root = document.parse(exchange.body());
-    const std::string operation((*root)["payload"]["operation"].string_or(""));
-    operations.push_back(operation);
-    last_body = exchange.body();
-    const auto answer = answers.find(operation);
-    if (answer == answers.end()) {
-      co_await exchange.disconnected();
-      co_return;
-    }
-    std::string body = answer->second;
-    if (status == 200) {
-      body =
-          fmt::format(R"({{"id":"1","namespace":"aws-credentials","type":"response","payload":{}}})", body);
-    }
-    (void)co_await exchange.respond(status, "application/json", body);
-  }
 };
 
 }  // namespace shed::broker::testing

@@ -1,24 +1,17 @@
 #include "shed/broker/docker_client.h"
 
-#include <map>
-
+#include "fake_guest_bus.h"
 #include "shed/broker/docker_payload.h"
 #include "shed/broker/payload.h"
-#include "ssh_fixture.h"
 
 namespace shed::broker {
 namespace {
 
 using namespace testing;
 
-// A guest bus with a host behind it: answers each operation with the payload that the test says, or not
-// at all.
-class DockerClientFixture {
+class DockerClientFixture : public FakeGuestBus {
  public:
-  DockerClientFixture()
-      : server([this](net::HttpExchange& exchange) { return serve(exchange); }),
-        publisher(server.loop, *net::parse_url("http+unix://" + server.path + ":/v1/publish")),
-        client(server.loop, publisher) {}
+  DockerClientFixture() : FakeGuestBus(kDockerNamespace), client(server.loop, publisher) {}
 
   net::Running<HelperOutcome> start(std::string verb, std::string_view input = {}) {
     return {server.loop, client.run(std::move(verb), Secret(input))};
@@ -33,29 +26,7 @@ class DockerClientFixture {
     return fmt::format("{}|{}|{}", outcome.status, outcome.out.reveal(), outcome.err);
   }
 
-  std::map<std::string, std::string> answers;  // by operation; none: silence
-  std::string last_payload;
-  std::vector<std::string> operations;
-  net::TestServer server;
-  bus::Publisher publisher;
   DockerClient client;
-
- private:
-  async::Task<> serve(net::HttpExchange& exchange) {
-    JsonDocument document;
-    const auto root = document.parse(exchange.body());
-    const std::string operation((*root)["payload"]["operation"].string_or(""));
-    operations.push_back(operation);
-    last_payload = exchange.body();
-    const auto answer = answers.find(operation);
-    if (answer == answers.end()) {
-      co_await exchange.disconnected();
-      co_return;
-    }
-    const std::string body = fmt::format(
-        R"({{"id":"1","namespace":"docker-credentials","type":"response","payload":{}}})", answer->second);
-    (void)co_await exchange.respond(200, "application/json", body);
-  }
 };
 
 using Fixture = DockerClientFixture;
@@ -68,8 +39,7 @@ TEST_CASE_METHOD(Fixture, "a login is printed as docker's helpers print it") {
   answers["get"] = R"({"server_url":"ghcr.io","username":"me","secret":"a\"b"})";
   CHECK(run("get", "https://ghcr.io\n") ==
         "0|{\"ServerURL\":\"https://ghcr.io\",\"Username\":\"me\",\"Secret\":\"a\\\"b\"}\n|");
-  CHECK_THAT(last_payload,
-             Catch::Contains(R"("payload":{"operation":"get","server_url":"https://ghcr.io"})"));
+  CHECK_THAT(last_body, Catch::Contains(R"("payload":{"operation":"get","server_url":"https://ghcr.io"})"));
 }
 
 TEST_CASE_METHOD(Fixture, "a registry without a login is not found, and nothing else is said") {

@@ -3,9 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <map>
-
+#include "fake_guest_bus.h"
 #include "shed/broker/payload.h"
 #include "shed/broker/ssh_payload.h"
 #include "ssh_fixture.h"
@@ -18,14 +16,9 @@ using namespace testing;
 using Keys = Result<std::vector<ssh::Identity>>;
 using Signed = Result<ssh::Signature>;
 
-// A guest bus with a host behind it: answers each operation with the payload that the test says, with
-// an HTTP error, or not at all.
-class Fixture {
+class Fixture : public FakeGuestBus {
  public:
-  Fixture()
-      : server([this](net::HttpExchange& exchange) { return serve(exchange); }),
-        publisher(server.loop, *net::parse_url("http+unix://" + server.path + ":/v1/publish")),
-        status_file(server.folder / "agent.sock.status") {
+  Fixture() : FakeGuestBus(kSshNamespace), status_file(server.folder / "agent.sock.status") {
     answers["ping"] = R"({"status":"ok"})";
     answers["list"] = R"({"keys":[]})";
     answers["sign"] = encode_signature_payload(ed25519_signature());
@@ -45,39 +38,13 @@ class Fixture {
     tasks.spawn(relay->watch_host());
     server.loop.poll();
   }
-  std::size_t pings() const { return static_cast<std::size_t>(std::ranges::count(operations, "ping")); }
+  std::size_t pings() const { return asked("ping"); }
 
-  std::map<std::string, std::string> answers;  // by operation; none: silence
-  int status = 200;
-  std::vector<std::string> operations;
-  std::string last_payload;
   std::vector<ssh::SessionBind> binds;
   LogLines log;
-  net::TestServer server;
-  bus::Publisher publisher;
   std::string status_file;
   std::unique_ptr<SshRelay> relay;
   async::Scope tasks{server.loop};
-
- private:
-  async::Task<> serve(net::HttpExchange& exchange) {
-    JsonDocument document;
-    const auto root = document.parse(exchange.body());
-    const std::string operation((*root)["payload"]["operation"].string_or(""));
-    operations.push_back(operation);
-    last_payload = exchange.body();
-    const auto answer = answers.find(operation);
-    if (answer == answers.end()) {
-      co_await exchange.disconnected();
-      co_return;
-    }
-    const std::string body = status == 200
-                                 ? fmt::format(R"({{"id":"1","namespace":"ssh-agent","type":"response",)"
-                                               R"("payload":{}}})",
-                                               answer->second)
-                                 : answer->second;
-    (void)co_await exchange.respond(status, "application/json", body);
-  }
 };
 
 template <class T>
@@ -97,24 +64,23 @@ TEST_CASE("a list is asked on the bus and answered with its keys") {
   fixture.answers["list"] = encode_keys(keys);
   auto answer = fixture.list();
   CHECK((*answer).value() == keys);
-  CHECK(fixture.last_payload ==
-        R"({"namespace":"ssh-agent","type":"request","payload":{"operation":"list"}})");
+  CHECK(fixture.last_body == R"({"namespace":"ssh-agent","type":"request","payload":{"operation":"list"}})");
 }
 
 TEST_CASE("binds go along with list and sign") {
   Fixture fixture;
   fixture.binds = {make_bind(1), make_bind(2, false)};
   (void)fixture.list().done();
-  CHECK_THAT(fixture.last_payload, Catch::Contains(encode_list_payload(fixture.binds)));
+  CHECK_THAT(fixture.last_body, Catch::Contains(encode_list_payload(fixture.binds)));
   (void)fixture.sign(ed25519()).done();
-  CHECK_THAT(fixture.last_payload, Catch::Contains("\"session_binds\":[{\"host_key\":"));
+  CHECK_THAT(fixture.last_body, Catch::Contains("\"session_binds\":[{\"host_key\":"));
 }
 
 TEST_CASE("a signature is asked on the bus and answered") {
   Fixture fixture;
   auto answer = fixture.sign(ed25519(), 4);
   CHECK((*answer).value() == ed25519_signature());
-  CHECK(fixture.last_payload ==
+  CHECK(fixture.last_body ==
         fmt::format(R"({{"namespace":"ssh-agent","type":"request","payload":{{"operation":"sign",)"
                     R"("public_key":"{}","data":"ZGF0YQ==","flags":4}}}})",
                     base64_encode(ed25519())));
