@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "shed/base/file.h"
+#include "shed/base/json.h"
 #include "shed/base/json_edit.h"
 #include "shed/docker/config_file.h"
 
@@ -31,7 +32,7 @@ Result<bool> set_credentials_store(const std::string& path) {
   if (!before && !missing) return propagate(before, path);
   const std::string text = missing ? "" : *before;
   const auto after = json_with_member(text, "credsStore", "shed");
-  if (!after) return propagate(after, path);
+  if (!after) return std::unexpected(json_error_in(path, after.error(), text));
   if (*after == text) return false;
   if (missing) {
     const Status made = make_private_directory(real.parent_path());

@@ -63,10 +63,7 @@ Result<std::string> json_with_member(std::string_view text, std::string_view key
   if (text.find_first_not_of(" \t\r\n") == text.npos) text = "{}";
   JsonDocument document;
   const auto root = document.parse(text);
-  if (!root) {
-    const auto place = json_error_place(text);
-    return place ? propagate(root, fmt::format("{}:{}", place->line, place->column)) : propagate(root);
-  }
+  if (!root) return propagate(root);
   if (!root->is_object()) return fail(Errc::kInvalid, "it is not a JSON object");
   std::string padded(text);
   padded.append(simdjson::SIMDJSON_PADDING, ' ');

@@ -86,4 +86,9 @@ std::optional<JsonPlace> json_error_place(std::string_view text) {
   return place;
 }
 
+Error json_error_in(std::string_view file, const Error& error, std::string_view text) {
+  const auto place = json_error_place(text);
+  return place ? error.in(fmt::format("{}:{}:{}", file, place->line, place->column)) : error.in(file);
+}
+
 }  // namespace shed

@@ -47,8 +47,8 @@ async::Task<std::string> DockerHandler::handle(bus::IncomingRequest request) {
     co_return error_payload("credentials are read-only here", "READ_ONLY");
   }
   if (*operation != "ping") co_return unknown_operation(*operation);
-  co_return ping_answer(gate_.may_wait(Namespace::kDocker) ? std::optional(options_.approval_timeout)
-                                                           : std::nullopt);
+  co_return ping_answer(docker::CredentialHelper::kLimit +
+                        (gate_.may_wait(Namespace::kDocker) ? options_.approval_timeout : Millis(0)));
 }
 
 async::Task<std::string> DockerHandler::get(const bus::IncomingRequest& request, std::string server_url) {

@@ -28,7 +28,10 @@ Result<JsonValue> read_answer(JsonDocument& document, const bus::Publisher::Repl
 }  // namespace
 
 SshRelay::SshRelay(async::Loop& loop, bus::Publisher& publisher, std::string status_file)
-    : loop_(loop), publisher_(publisher), status_file_(std::move(status_file)) {
+    : loop_(loop),
+      publish_url_(publisher.url()),
+      host_(loop, publisher, kSshNamespace, kRequestLimit),
+      status_file_(std::move(status_file)) {
   state_.reason = "not asked yet";
   state_.since = loop.clock().wall();
   write_status();
@@ -39,7 +42,7 @@ SshRelay::~SshRelay() {
 }
 
 async::Task<Result<bus::Publisher::Reply>> SshRelay::ask(std::string_view operation, std::string payload) {
-  auto reply = co_await publisher_.request(kSshNamespace, payload, request_limit_);
+  auto reply = co_await host_.ask(payload);
   // What a request saw is newer than the last ping.
   become(reply.has_value(), reply ? "" : reply.error().text());
   if (reply) co_return std::move(*reply);
@@ -63,8 +66,8 @@ async::Task<Result<std::vector<ssh::Identity>>> SshRelay::list(const std::vector
 async::Task<Result<ssh::Signature>> SshRelay::sign(ssh::SignRequest request) {
   // A person has to touch the key. The host knows that since it listed it, but was pinged before.
   const auto type = ssh::key_type_of(request.key_blob);
-  if (request_limit_ == kRequestLimit && type && ssh::is_security_key_type(*type)) {
-    const Status asked = co_await ping();
+  if (host_.limit() == kRequestLimit && type && ssh::is_security_key_type(*type)) {
+    const Status asked = co_await host_.ping();
     if (!asked) co_return propagate(asked, "ping before a sign");
   }
   const auto reply = co_await ask("sign", encode_sign_payload(request));
@@ -81,22 +84,10 @@ async::Task<Result<ssh::Signature>> SshRelay::sign(ssh::SignRequest request) {
   co_return signature;
 }
 
-async::Task<Status> SshRelay::ping() {
-  const auto reply = co_await publisher_.request(kSshNamespace, ping_request(), kPingLimit);
-  if (!reply) co_return propagate(reply);
-  JsonDocument document;
-  const auto payload = document.parse_padded(reply->payload());
-  if (!payload) co_return propagate(payload);
-  const auto limit = request_limit_in(*payload, kRequestLimit);
-  if (!limit) co_return propagate(limit);
-  request_limit_ = *limit;
-  co_return Status{};
-}
-
 async::Task<> SshRelay::watch_host() {
   bool warned = false;
   for (;;) {
-    const Status status = co_await ping();
+    const Status status = co_await host_.ping();
     if (!status && !warned)
       log::warning("the host agent does not answer: {}; {}", status.error().text(), kRemedy);
     if (status && warned) log::info("the host agent answers");
@@ -122,7 +113,7 @@ void SshRelay::write_status() {
       .field_unless_empty("reason", state_.reason)
       .field("since", format_rfc3339(state_.since))
       .field("pid", ::getpid())
-      .field("publish_url", publisher_.url())
+      .field("publish_url", publish_url_)
       .end_object();
   text += '\n';
   if (const Status written = write_file_atomically(status_file_, text, 0600); !written) {

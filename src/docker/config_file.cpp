@@ -84,17 +84,14 @@ Result<ConfigFile> ConfigFile::load(const std::string& path) {
   if (!text && text.error().code() == Errc::kNotFound) return ConfigFile();
   if (!text) return propagate(text);
   auto parsed = parse(text->reveal());
-  if (!parsed) return propagate(parsed, path);
+  if (!parsed) return std::unexpected(json_error_in(path, parsed.error(), text->reveal()));
   return parsed;
 }
 
 Result<ConfigFile> ConfigFile::parse(std::string_view text) {
   JsonDocument document;
   const auto root = document.parse(text);
-  if (!root) {
-    const auto place = json_error_place(text);
-    return place ? propagate(root, fmt::format("{}:{}", place->line, place->column)) : propagate(root);
-  }
+  if (!root) return propagate(root);
   ConfigFile file;
   Status status = root->is_object() ? file.read(*root) : fail(Errc::kInvalid, "it is not a JSON object");
   document.wipe();

@@ -17,8 +17,8 @@ constexpr std::string_view kFurtherPath = "/usr/local/bin:/opt/homebrew/bin";
 constexpr std::string_view kDefaultPath = "/usr/bin:/bin";
 constexpr std::size_t kMaxListed = 4096;
 
-// What a helper needs to reach the owner's keychain. No GPG_TTY and no terminal: it may ask in a window
-// of its own, or not at all.
+// What a helper needs to reach the owner's keychain, or, where this host is a guest itself, its bus. No
+// GPG_TTY and no terminal: it may ask in a window of its own, or not at all.
 constexpr const char* kPassedOn[] = {"HOME",
                                      "USER",
                                      "LOGNAME",
@@ -33,7 +33,8 @@ constexpr const char* kPassedOn[] = {"HOME",
                                      "XAUTHORITY",
                                      "GNUPGHOME",
                                      "PASSWORD_STORE_DIR",
-                                     "SSH_AUTH_SOCK"};
+                                     "SSH_AUTH_SOCK",
+                                     "SHED_PUBLISH_URL"};
 
 using Variable = std::function<std::string(const char*)>;
 

@@ -22,6 +22,7 @@ class WatchedFile {
  public:
   explicit WatchedFile(std::string path) : path_(std::move(path)) {}
 
+  const std::string& path() const { return path_; }
   Result<SharedConfig> read() {
     const std::optional<Mark> mark = look();
     if (mark && mark == mark_ && content_) return content_;
@@ -125,6 +126,8 @@ struct LoginStore::State {
       if (!file) co_return propagate(file);
       auto login = co_await find_in(*file, server_url);
       if (is_missing(login)) continue;
+      // Of the file's own content.
+      if (!login && login.error().code() == Errc::kInvalid) co_return propagate(login, watched.path());
       if (login) login->server_url = server_url;
       co_return login;
     }

@@ -76,6 +76,9 @@ struct JsonPlace {
   std::size_t column;
 };
 std::optional<JsonPlace> json_error_place(std::string_view text);
+// "<file>:<line>:<column>: <cause>" for the error of a document with this text; without the place where the
+// text is JSON and only its content is wrong.
+Error json_error_in(std::string_view file, const Error& error, std::string_view text);
 
 // Writes JSON into a string or a Buffer that the caller owns, comma and quoting included:
 //   JsonWriter(out).begin_object().field("status", "ok").end_object();

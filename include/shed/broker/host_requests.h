@@ -22,7 +22,9 @@ class HostRequests {
 
   // `payload` must stay until the task is done. Errors as Publisher::request() has them.
   async::Task<Result<bus::Publisher::Reply>> ask(std::string_view payload);
+  // Asks how long the host may take; Errc::kProtocol when its answer is not ok.
   async::Task<Status> ping();
+  Millis limit() const { return limit_; }
 
  private:
   async::Task<> learn_limit();

@@ -5,7 +5,7 @@
 
 #include "shed/async/loop.h"
 #include "shed/base/log.h"
-#include "shed/bus/publisher.h"
+#include "shed/broker/host_requests.h"
 #include "shed/ssh/agent_session.h"
 
 namespace shed::broker {
@@ -20,7 +20,6 @@ struct RelayState {
 class SshRelay : public ssh::AgentService {
  public:
   static constexpr Millis kRequestLimit{3'000};
-  static constexpr Millis kPingLimit{2'000};
 
   // `status_file` is rewritten whenever the state changes, and removed at the end; empty for none.
   SshRelay(async::Loop& loop, bus::Publisher& publisher, std::string status_file);
@@ -36,15 +35,14 @@ class SshRelay : public ssh::AgentService {
 
  private:
   async::Task<Result<bus::Publisher::Reply>> ask(std::string_view operation, std::string payload);
-  async::Task<Status> ping();
   void become(bool connected, std::string reason);
   void write_status();
 
   async::Loop& loop_;
-  bus::Publisher& publisher_;
+  std::string publish_url_;
+  HostRequests host_;
   std::string status_file_;
   RelayState state_;
-  Millis request_limit_ = kRequestLimit;
 };
 
 }  // namespace shed::broker

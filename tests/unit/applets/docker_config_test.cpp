@@ -66,6 +66,6 @@ TEST_CASE_METHOD(Folder, "a configuration that cannot be read is left alone") {
   write("config.json", "{\"auths\": nope}");
   const auto changed = applets::set_credentials_store(path / "config.json");
   REQUIRE_FALSE(changed);
-  CHECK(changed.error().text() == (path / "config.json").string() + ": 1:11: not well-formed JSON");
+  CHECK(changed.error().text() == (path / "config.json").string() + ":1:11: not well-formed JSON");
   CHECK(read("config.json") == "{\"auths\": nope}");
 }

@@ -39,7 +39,7 @@ TEST_CASE("the same name deeper down is another member") {
         "{\n\t\"credsStore\": \"shed\",\"a\": {\"credsStore\": \"x\"}}");
 }
 
-TEST_CASE("what is no JSON object is left alone, with the place of the mistake") {
+TEST_CASE("what is no JSON object is left alone") {
   CHECK(json_with_member("[]", "a", "b").error().text() == "it is not a JSON object");
-  CHECK_THAT(json_with_member("{\n\"a\": nope}", "a", "b").error().text(), Catch::StartsWith("2:6: "));
+  CHECK(json_with_member("{\n\"a\": nope}", "a", "b").error().text() == "not well-formed JSON");
 }

@@ -24,6 +24,12 @@ TEST_CASE("well-formed JSON has no place of an error") {
   CHECK(place(text) == "nowhere");
 }
 
+TEST_CASE("the error of a file has its place where the JSON is broken, and not where its content is wrong") {
+  const Error error(Errc::kInvalid, "not well-formed JSON");
+  CHECK(json_error_in("a.json", error, "{\n\"a\": nope}").text() == "a.json:2:6: not well-formed JSON");
+  CHECK(json_error_in("a.json", error, "{}").text() == "a.json: not well-formed JSON");
+}
+
 TEST_CASE("any broken text is survived") {
   const auto text = GENERATE("", " ", "{", "[", "\"", "{\"a", "{\"a\":", "\xff", "nul", "{\"a\": \"\\q\"}");
   CHECK_FALSE(JsonDocument().parse(text));

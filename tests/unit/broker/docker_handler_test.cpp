@@ -192,10 +192,10 @@ TEST_CASE_METHOD(Fixture, "nothing can be stored or erased") {
   CHECK(member(ask(fmt::format(R"({{"operation":"{}"}})", operation)), "code") == "READ_ONLY");
 }
 
-TEST_CASE_METHOD(Fixture, "a ping is answered, with patience where a person may be asked") {
-  CHECK(ask(R"({"operation":"ping"})") == R"({"status":"ok"})");
+TEST_CASE_METHOD(Fixture, "a ping asks for the time that a helper has, and a person where one may be asked") {
+  CHECK(ask(R"({"operation":"ping"})") == R"({"status":"ok","request_timeout_ms":5000})");
   gate.waits = true;
-  CHECK(ask(R"({"operation":"ping"})") == R"({"status":"ok","request_timeout_ms":25000})");
+  CHECK(ask(R"({"operation":"ping"})") == R"({"status":"ok","request_timeout_ms":30000})");
 }
 
 TEST_CASE_METHOD(Fixture, "any other request is refused") {

@@ -196,8 +196,9 @@ TEST_CASE("before a key is used that a person has to touch, the host is asked ho
   fixture.server.pass(1ms);
   CHECK(error_of(signature).text() == timed_out("sign"));
   fixture.answers["sign"] = R"({"error":"no","code":"X"})";
+  const std::size_t before = fixture.pings();
   (void)fixture.sign(security_key()).done();
-  CHECK(fixture.pings() == 2);  // it is known now
+  CHECK(fixture.pings() == before);  // it is known now
 }
 
 TEST_CASE("a key that nobody touches needs no ping") {

@@ -164,9 +164,8 @@ TEST_CASE("what the file has beside logins does not matter") {
   CHECK(file.helpers().empty());
 }
 
-TEST_CASE("a broken file is told with line and column") {
-  CHECK_THAT(problem("{\n  \"auths\": {\n    \"a.io\": {\"auth\": nope}\n  }\n}"),
-             Catch::StartsWith("3:22: "));
+TEST_CASE("a file that is no login store says what is wrong with it") {
+  CHECK(problem("{\n  \"auths\": nope\n}") == "not well-formed JSON");
   CHECK(problem("[]") == "it is not a JSON object");
   CHECK(problem(R"({"auths": []})") == "'auths' is not an object");
   CHECK(problem(R"({"credHelpers": "x"})") == "'credHelpers' is not an object");
