@@ -5,6 +5,7 @@
 #endif
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -80,6 +81,8 @@ async::Task<int> run_scope(async::Loop& loop, async::Task<> task) {
   co_return stopped ? 0 : 1;
 }
 
+volatile std::sig_atomic_t end_status = 0;  // for the handler of end_soon()
+
 void change_stop_signals(int how) {
   sigset_t signals;
   sigemptyset(&signals);
@@ -113,6 +116,20 @@ void become_alone() {
 
 int run_until_signal(async::Loop& loop, async::Task<> task) {
   return loop.block_on(run_scope(loop, std::move(task)));
+}
+
+int end_soon(int status, Millis limit) {
+  end_status = status;
+  std::signal(SIGALRM, [](int) { ::_exit(end_status); });
+  sigset_t alarm;
+  sigemptyset(&alarm);
+  sigaddset(&alarm, SIGALRM);
+  ::pthread_sigmask(SIG_UNBLOCK, &alarm, nullptr);  // the parent may have blocked it
+  itimerval timer{};
+  timer.it_value.tv_sec = static_cast<time_t>(limit.count() / 1000);
+  timer.it_value.tv_usec = static_cast<suseconds_t>(limit.count() % 1000 * 1000);
+  ::setitimer(ITIMER_REAL, &timer, nullptr);
+  return status;
 }
 
 int fail_with(const Error& error) {

@@ -24,6 +24,12 @@ void become_alone();
 // after a signal, 1 when the task ended by itself.
 int run_until_signal(async::Loop& loop, async::Task<> task);
 
+// Returns the status, with which the process ends within the limit whatever still runs on the thread pool:
+// nothing can stop a look-up there, and a name server that says nothing holds one for up to half a minute.
+// For when all is tidied up but the loop itself.
+inline constexpr Millis kEndLimit{1'000};
+int end_soon(int status, Millis limit = kEndLimit);
+
 // One line on stderr, and the exit status for it: 1, or 2 for what was typed wrongly.
 int fail_with(const Error& error);
 int fail_usage(const Error& error);

@@ -30,8 +30,8 @@ int run(Arguments arguments) {
   auto token = write_token_file(options.token_file);
   if (!token) return fail_with(token.error());
   log::info("listening on {}", listener->address().text());
-  return run_until_signal(loop,
-                          serve_aws_credentials(loop, std::move(*listener), *bus_url, std::move(*token)));
+  auto serving = serve_aws_credentials(loop, std::move(*listener), *bus_url, std::move(*token));
+  return end_soon(run_until_signal(loop, std::move(serving)));
 }
 
 }  // namespace

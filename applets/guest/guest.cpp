@@ -62,7 +62,7 @@ int run(Arguments arguments) {
   auto members = open_members(loop, options, *aws_address);
   if (!members) return fail_with(members.error());
   log::info("listening on {} and {}", options.socket, members->credentials.address().text());
-  return run_until_signal(loop, serve(loop, *members, *bus_url));
+  return end_soon(run_until_signal(loop, serve(loop, *members, *bus_url)));
 }
 
 }  // namespace

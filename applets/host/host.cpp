@@ -79,7 +79,7 @@ int serve_host(const Options& options) {
   async::Loop loop;
   auto agent = loop.block_on(broker::HostAgent::start(loop, std::move(*config), std::move(agent_options)));
   if (!agent) return fail_with(agent.error());
-  return run_until_signal(loop, serve(std::move(*agent)));
+  return end_soon(run_until_signal(loop, serve(std::move(*agent))));
 }
 
 int run(Arguments arguments) {

@@ -26,7 +26,7 @@ int run(Arguments arguments) {
   auto listener = net::Listener::open(loop, address);
   if (!listener) return fail_with(listener.error());
   log::info("listening on {}", socket);
-  return run_until_signal(loop, serve_ssh_agent(loop, std::move(*listener), *bus_url));
+  return end_soon(run_until_signal(loop, serve_ssh_agent(loop, std::move(*listener), *bus_url)));
 }
 
 }  // namespace

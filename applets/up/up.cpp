@@ -207,7 +207,7 @@ int run(Arguments arguments) {
   become_parent();
   async::Loop loop;
   const auto status = loop.block_on(up(loop, options, std::move(*config)));
-  return status ? *status : fail_with(status.error());
+  return end_soon(status ? *status : fail_with(status.error()));
 }
 
 }  // namespace

@@ -1,9 +1,15 @@
 #include "service.h"
 
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
 #include <catch2/catch.hpp>
 #include <csignal>
 
 #include "shed/async/loop.h"
+#include "shed/async/offload.h"
+#include "shed/async/scope.h"
 
 using namespace shed;
 
@@ -16,6 +22,32 @@ async::Task<> serve(async::Loop& loop) {
 }
 
 async::Task<> nothing() { co_return; }
+
+// Work on the thread pool that says that it has begun, and never ends.
+async::Task<> hang(async::Loop& loop, int begun) {
+  auto hanging = async::offload(loop, [begun] {
+    const char byte = 0;
+    while (::write(begun, &byte, 1) > 0) ::pause();
+    return 0;
+  });
+  (void)co_await std::move(hanging);
+}
+
+// A process whose loop waits for such work at its end.
+[[noreturn]] void end_with_hanging_work() {
+  std::array<int, 2> begun{};
+  char byte = 0;
+  if (::pipe(begun.data()) != 0) ::_exit(1);
+  {
+    async::Loop loop;
+    async::Scope scope(loop);
+    scope.spawn(hang(loop, begun[1]));
+    loop.poll();
+    if (::read(begun[0], &byte, 1) != 1) ::_exit(1);
+    applets::end_soon(7, std::chrono::milliseconds(10));
+  }
+  ::_exit(0);
+}
 
 }  // namespace
 
@@ -30,4 +62,14 @@ TEST_CASE("a signal that comes before the loop runs stops it in the ordinary way
 TEST_CASE("a task that ends by itself is a failure of the service") {
   async::Loop loop;
   CHECK(applets::run_until_signal(loop, nothing()) == 1);
+}
+
+TEST_CASE("work on the thread pool that hangs does not hold up the end of a process") {
+  const pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) end_with_hanging_work();
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  REQUIRE(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == 7);
 }
