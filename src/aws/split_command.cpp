@@ -23,7 +23,10 @@ class Splitter {
   Status take(char c) {
     if (c == '\\' && quote_ != '\'') {
       if (++at_ == line_.size()) return fail(Errc::kInvalid, "a backslash stands at the end");
-      add(line_[at_]);
+      const char next = line_[at_];
+      // In double quotes it is itself in front of all but a quote and another backslash, as in POSIX shells.
+      if (quote_ == '"' && next != '"' && next != '\\') add(c);
+      add(next);
     } else if (quote_ != 0) {
       if (c == quote_) {
         quote_ = 0;

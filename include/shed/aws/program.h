@@ -28,8 +28,8 @@ class CredentialProgram {
 std::unique_ptr<CredentialProgram> make_credential_program(async::Loop& loop);
 
 // Words as the SDKs split `credential_process`: spaces separate, double quotes (and, outside Windows,
-// single ones) hold together, a backslash outside single quotes takes the next character. Errc::kInvalid
-// for an open quote or nothing at all.
+// single ones) hold together, a backslash takes the next character: in double quotes only a quote or another
+// backslash, in single quotes nothing. Errc::kInvalid for an open quote or nothing at all.
 Result<std::vector<std::string>> split_command(std::string_view line);
 
 // The document of `credential_process` and of `aws configure export-credentials --format process`.

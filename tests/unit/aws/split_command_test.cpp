@@ -23,6 +23,10 @@ TEST_CASE("a backslash takes the next character, but not in single quotes") {
         Words{"my tool", "\"a\"", "b\"c", "d\\e", "f\\g"});
 }
 
+TEST_CASE("in double quotes a backslash takes a quote or a backslash, and stands for itself else") {
+  CHECK(*split_command(R"(tool "a\nb" "C:\dir\\x" "\"")") == Words{"tool", "a\\nb", "C:\\dir\\x", "\""});
+}
+
 TEST_CASE("what a shell would do is not done") {
   CHECK(*split_command("tool $HOME ~ a;b | c *") == Words{"tool", "$HOME", "~", "a;b", "|", "c", "*"});
 }
