@@ -2,6 +2,7 @@
 
 #include "http_parser.h"
 #include "shed/base/buffer.h"
+#include "shed/base/secret.h"
 
 namespace shed::net {
 namespace {
@@ -10,8 +11,8 @@ constexpr HttpLimits kAnswerLimits{.header = 16 * 1024, .body = 0};
 constexpr std::size_t kReadSize = 4096;
 constexpr int kLoginWanted = 407;
 
-// A request with a login in it: wiped when it is sent.
-std::string connect_request(const Proxy& proxy, const Address& target) {
+// May have a login in it.
+Secret connect_request(const Proxy& proxy, const Address& target) {
   const std::string authority = target.text();
   std::string request;
   request.reserve(2 * authority.size() + proxy.authorization.size() + 128);
@@ -21,7 +22,7 @@ std::string connect_request(const Proxy& proxy, const Address& target) {
     fmt::format_to(out, "proxy-authorization: {}\r\n", proxy.authorization);
   }
   fmt::format_to(out, "\r\n");
-  return request;
+  return Secret::take(request);
 }
 
 Status judge(int status, const Proxy& proxy) {
@@ -35,9 +36,8 @@ Status judge(int status, const Proxy& proxy) {
 }  // namespace
 
 async::Task<Status> ask_proxy(Channel& channel, const Proxy& proxy, const Address& target) {
-  std::string request = connect_request(proxy, target);
-  const Status sent = co_await channel.write(request, {});
-  wipe(request);
+  const Secret request = connect_request(proxy, target);
+  const Status sent = co_await channel.write(request.reveal(), {});
   if (!sent) co_return sent;
   HttpParser parser(HTTP_RESPONSE, kAnswerLimits);
   parser.expect_no_body();
