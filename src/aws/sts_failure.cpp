@@ -80,6 +80,9 @@ Kind kind_of_status(int status) {
   if (status == 429) return Kind::kThrottled;
   return status >= 500 ? Kind::kUnavailable : Kind::kRefused;
 }
+std::string_view remedy_of_kind(Kind kind) {
+  return kind == Kind::kRefused ? "check the aws section and the role's trust policy" : kThrottledRemedy;
+}
 
 bool is_clock_error(const StsError& error) {
   if (error.code == "RequestExpired" || error.code == "RequestInTheFuture") return true;
@@ -134,7 +137,7 @@ Judgement judge(const StsCall& call, const StsRefusal& refusal, const StsError& 
   const auto known = std::ranges::find(kCodes, error.code, &KnownCode::code);
   const bool is_known = known != kCodes.end();
   const Kind kind = is_known ? known->kind : kind_of_status(refusal.status);
-  std::string remedy(is_known ? known->remedy : "");
+  std::string remedy(is_known ? known->remedy : remedy_of_kind(kind));
   if (is_clock_error(error)) {
     return {Kind::kSource, "STS does not accept the host's time: its clock is off", error.message,
             clock_remedy(refusal.date, refusal.now)};
@@ -154,7 +157,7 @@ Judged from_error(const StsCall& call, const StsRefusal& refusal, const StsError
   std::string detail =
       fmt::format("{}: {} (status {}): {} (request {})", prefix(call), error.code, refusal.status,
                   judgement.told, error.request_id.empty() ? "without id" : error.request_id);
-  if (!judgement.remedy.empty()) detail += "; " + judgement.remedy;
+  detail += "; " + judgement.remedy;
   const bool retry = judgement.kind == Kind::kThrottled || judgement.kind == Kind::kUnavailable;
   return {{judgement.kind, error.code, std::move(judgement.message), std::move(detail)}, retry};
 }

@@ -63,6 +63,12 @@ TEST_CASE_METHOD(StsFixture, "the guest is told the role's error, and nothing of
   CHECK(says(failure.detail, "; the role's trust policy must name this identity"));
 }
 
+TEST_CASE_METHOD(StsFixture, "a code that nobody knows is told with something to do as well") {
+  const Failure refusal = failure_after(refused(400, "NewCode", "No."));
+  CHECK(says(refusal.detail, "NewCode (status 400): No. (request request-1); check the aws section"));
+  CHECK(says(failure_after(refused(500, "NewCode", "No.")).detail, "; it is asked again later"));
+}
+
 TEST_CASE_METHOD(StsFixture, "a clock that is off is told by how much, either way") {
   StsReply late = refused(403, "SignatureDoesNotMatch",
                           "Signature expired: 20260331T150405Z is now earlier than 20260331T150712Z");
