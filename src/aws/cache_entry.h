@@ -44,7 +44,6 @@ struct CacheEntry {
 
   std::shared_ptr<Flight<SharedCredentials>> flight;
   bool tended = false;  // a task refreshes it
-  bool evicted = false;
   bool told_of_clamping = false;
   async::Event changed;  // wakes the task that tends it
 };

@@ -65,7 +65,6 @@ bool CredentialService::State::make_room() {
   if (oldest == entries.end()) return false;
   CacheEntry& entry = *oldest->second;
   entry.drop();
-  entry.evicted = true;
   entry.changed.set();
   entries.erase(oldest);
   return true;
