@@ -135,11 +135,11 @@ TEST_CASE_METHOD(Fixture, "a helper that hangs is given up after 5 s") {
   still.poll();
   clock.advance(CredentialHelper::kLimit - Millis(1));
   still.poll();
-  CHECK_FALSE(answer);
+  CHECK_FALSE(answer.has_value());
   clock.advance(Millis(1));
   still.poll();
-  REQUIRE(answer);
-  REQUIRE_FALSE(*answer);
+  REQUIRE(answer.has_value());
+  REQUIRE_FALSE(answer->has_value());
   CHECK(answer->error().code() == Errc::kTimeout);
   CHECK_THAT(answer->error().text(), Catch::Contains("docker-credential-hang"));
 }
