@@ -28,7 +28,24 @@ std::string grant_name(const Grant& grant) {
   return grant.server.empty() ? grant.shed : fmt::format("{}/{}", grant.server, grant.shed);
 }
 
+namespace {
+
+// Whoever limits a guest's session must not get one without limits.
+bool has_policy_without_effect(const Grant& grant) {
+  return grant.passthrough && !(grant.policy.empty() && grant.policy_arns.empty());
+}
+
+std::unexpected<Failure> policy_without_effect() {
+  return std::unexpected(
+      Failure{Failure::Kind::kRefused, "ValidationError", kConfigurationMessage,
+              "policy or policy_arns is configured for this guest, and passthrough cannot apply it: use mode "
+              "assume-role, or configure no policy for guests with passthrough"});
+}
+
+}  // namespace
+
 async::Task<Outcome<SharedCredentials>> CredentialFetch::run(Grant grant, bool& told_of_clamping) {
+  if (has_policy_without_effect(grant)) co_return policy_without_effect();
   auto waiting = wait_for_slot();
   const bool free = co_await std::move(waiting);
   if (!free) {

@@ -10,6 +10,8 @@ namespace shed::aws {
 
 // What a guest may know of a profile that does not work: that it does not.
 inline constexpr const char* kSourceMessage = "the host's own AWS credentials cannot be used";
+inline constexpr const char* kConfigurationMessage =
+    "the host's AWS configuration for this shed is not valid";
 inline constexpr const char* kSourceExpiredMessage = "the host's own AWS credentials have expired";
 
 inline std::unexpected<Failure> source_failure(std::string detail) {

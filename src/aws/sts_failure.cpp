@@ -235,7 +235,7 @@ Judged judge_garbage(const StsCall& call, const Error& error) {
 }
 
 Failure unsendable(const StsCall& call, const Error& error) {
-  return {Kind::kRefused, "ValidationError", "the host's AWS configuration for this shed is not valid",
+  return {Kind::kRefused, "ValidationError", kConfigurationMessage,
           fmt::format("{}: {}; check the aws section", prefix(call), error.text())};
 }
 

@@ -28,13 +28,13 @@ std::optional<aws::Grant> grant_for(const HostConfig& config, std::string_view s
   if (config.aws.source_profile_written) grant.profile = config.aws.source_profile;
   grant.passthrough = passthrough;
   grant.refresh_before = config.aws.cache_refresh_before;
+  grant.policy = std::move(aws.policy);
+  grant.policy_arns = std::move(aws.policy_arns);
   if (passthrough) return grant;
   grant.role_arn = std::move(aws.role);
   grant.session_duration = aws.session_duration;
   grant.external_id = std::move(aws.external_id);
   grant.source_identity = std::move(aws.source_identity);
-  grant.policy = std::move(aws.policy);
-  grant.policy_arns = std::move(aws.policy_arns);
   grant.tags = std::move(aws.tags);
   return grant;
 }

@@ -118,6 +118,10 @@ void describe_aws(std::string& out, const HostConfig& config, std::string_view s
                                          : "AWS_ACCESS_KEY_ID, else AWS_PROFILE, else default");
   if (aws.mode == AwsMode::kPassthrough) {
     line(out, "  role", "not used by passthrough");
+    if (!aws.policy.empty() || !aws.policy_arns.empty()) {
+      line(out, "  policy",
+           "passthrough cannot apply one, so no credentials: take policy and policy_arns away");
+    }
     return;
   }
   line(out, "  role",

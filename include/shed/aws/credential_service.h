@@ -56,7 +56,8 @@ class CredentialBackend {
 //   steady clock has measured counts as well: a clock that is set back makes no session longer.
 // - What has no expiration is not kept.
 // - Passthrough is read anew each time: never kept, but asked once for all who ask meanwhile.
-//   Credentials without a session token are refused: Failure::Kind::kSource, code "LongLivedKeys".
+//   Credentials without a session token are refused: Failure::Kind::kSource, code "LongLivedKeys". So is
+//   every request where the grant has a session policy, which nobody would apply: code "ValidationError".
 // - session_duration is clamped to 15 min..12 h, and to 1 h where the source is a session itself; a
 //   warning says so once a grant.
 // - At most kMaxEntries; the one used longest ago goes. At most kMaxFetches at a time; the next waits for

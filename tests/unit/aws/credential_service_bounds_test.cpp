@@ -57,6 +57,16 @@ TEST_CASE_METHOD(PassthroughFixture, "long-lived keys with a stray token are not
   CHECK(key_of(ask(grant)) == "LongLivedKeys");
 }
 
+TEST_CASE_METHOD(PassthroughFixture, "a session that a policy should limit is not passed through") {
+  SECTION("a policy") { grant.policy = "{}"; }
+  SECTION("policies by ARN") { grant.policy_arns = {"arn:aws:iam::aws:policy/ReadOnlyAccess"}; }
+  const Asked asked = ask(grant);
+  CHECK(key_of(asked) == "ValidationError");
+  CHECK((**asked).error().kind == Kind::kRefused);
+  CHECK((**asked).error().detail.find("passthrough cannot apply it") != std::string::npos);
+  CHECK(sources.asked.empty());
+}
+
 TEST_CASE_METHOD(PassthroughFixture, "a profile's session that is over is not handed out") {
   sources.credentials.expiration = clock.wall();
   const Asked asked = ask(grant);

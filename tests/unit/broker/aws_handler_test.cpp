@@ -250,6 +250,16 @@ TEST_CASE("a profile that is not written is left to the SDKs' own order") {
   CHECK(grant_for(config, "", "web")->profile == "default");
 }
 
+TEST_CASE("a passthrough grant has its policies, so that it can be refused") {
+  HostConfig config;
+  config.aws.level.mode = AwsMode::kPassthrough;
+  config.aws.sheds["web"].policy = "{}";
+  config.aws.sheds["web"].policy_arns = {{"arn:policy"}};
+  CHECK(grant_for(config, "", "web")->policy == "{}");
+  CHECK(grant_for(config, "", "web")->policy_arns == std::vector<std::string>{"arn:policy"});
+  CHECK(grant_for(config, "", "db")->policy.empty());
+}
+
 TEST_CASE("a passthrough grant has no role, even where one is configured") {
   HostConfig config;
   config.aws.level.role = std::string(kRole);

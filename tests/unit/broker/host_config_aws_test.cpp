@@ -170,3 +170,11 @@ TEST_CASE("a guest without a role is described with the line to add") {
       Catch::Contains("  role              none, so no credentials: add aws: { servers: { mini2: { sheds: { "
                       "web: { role: \"arn:aws:iam::<account>:role/<name>\" } } } } }\n"));
 }
+
+TEST_CASE("the check says that passthrough and a policy together give nothing") {
+  const std::string_view line = "passthrough cannot apply one";
+  CHECK_THAT(describe_for_shed(config_of("aws: { mode: passthrough, policy: '{}' }"), "", "web"),
+             Catch::Contains(std::string(line)));
+  CHECK_THAT(describe_for_shed(config_of("aws: { mode: passthrough }"), "", "web"),
+             !Catch::Contains(std::string(line)));
+}
