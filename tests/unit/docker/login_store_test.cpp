@@ -179,11 +179,11 @@ TEST_CASE_METHOD(Fixture, "the same question in flight is asked once") {
   helper.released.set();
   loop.poll();
   for (const auto& answer : answers) {
-    REQUIRE(answer);
+    REQUIRE(answer.has_value());
     CHECK((**answer)->username.reveal() == "me");
   }
-  REQUIRE(other);
-  CHECK_FALSE(*other);
+  REQUIRE(other.has_value());
+  CHECK_FALSE(other->has_value());
 }
 
 TEST_CASE_METHOD(Fixture, "who goes away takes nobody's answer along") {
@@ -201,9 +201,9 @@ TEST_CASE_METHOD(Fixture, "who goes away takes nobody's answer along") {
   }
   helper.released.set();
   loop.poll();
-  CHECK_FALSE(first);
-  REQUIRE(second);
-  CHECK(*second);
+  CHECK_FALSE(first.has_value());
+  REQUIRE(second.has_value());
+  CHECK(second->has_value());
   CHECK(helper.asked.size() == 1);
 }
 
