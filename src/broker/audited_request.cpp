@@ -6,6 +6,10 @@
 
 namespace shed::broker {
 
+std::string_view server_of(const bus::IncomingRequest& request, std::string_view connection) {
+  return connection.empty() ? std::string_view(request.shed.server) : connection;
+}
+
 std::string guest_name(const AuditRecord& record) {
   return record.server.empty() ? record.shed : fmt::format("{} on {}", record.shed, record.server);
 }
@@ -13,7 +17,7 @@ std::string guest_name(const AuditRecord& record) {
 AuditedRequest::AuditedRequest(const Clock& clock, AuditLog& log, const bus::IncomingRequest& request,
                                Namespace ns, std::string_view op, std::string_view server_name)
     : clock_(clock), log_(log), ns_(ns), start_(clock.now()) {
-  record.server = request.shed.server.empty() ? server_name : std::string_view(request.shed.server);
+  record.server = server_of(request, server_name);
   record.shed = request.shed.name;
   record.ns = namespace_name(ns);
   record.op = op;

@@ -110,7 +110,7 @@ void AwsHandler::warn(const AuditRecord& record, std::string_view cause, std::st
 }
 
 std::string AwsHandler::status(const bus::IncomingRequest& request) const {
-  const std::string& server = request.shed.server.empty() ? options_.server_name : request.shed.server;
+  const std::string_view server = server_of(request, options_.server_name);
   const auto grant = grant_for(config_, server, request.shed.name);
   if (!grant) return encode_aws_status("", std::nullopt);
   return encode_aws_status(grant->passthrough ? "passthrough:" + config_.aws.source_profile : grant->role_arn,

@@ -136,7 +136,7 @@ void DockerHandler::warn(const AuditRecord& record, std::string_view cause, std:
 }
 
 std::string DockerHandler::status(const bus::IncomingRequest& request) const {
-  const std::string& server = request.shed.server.empty() ? options_.server_name : request.shed.server;
+  const std::string_view server = server_of(request, options_.server_name);
   const ResolvedDocker docker = config_.docker_for(server, request.shed.name);
   return encode_docker_status(docker.allow_all, docker.registries.size());
 }

@@ -11,13 +11,16 @@
 
 namespace shed::broker {
 
+// The server that a request came through: the name that the owner has given the connection, and only where
+// it has none what the bus says. A bus that could choose it would get another server's roles and logins.
+std::string_view server_of(const bus::IncomingRequest& request, std::string_view connection);
+
 // Who asked, for a line in the log: "web", or "web on mini2".
 std::string guest_name(const AuditRecord& record);
 
 class AuditedRequest {
  public:
-  // Clock and log must outlive it. `server_name` is for a request that does not say which server it came
-  // through.
+  // Clock and log must outlive it. `server_name` is that of the connection.
   AuditedRequest(const Clock& clock, AuditLog& log, const bus::IncomingRequest& request, Namespace ns,
                  std::string_view op, std::string_view server_name);
 

@@ -17,7 +17,7 @@ namespace shed::broker {
 std::optional<aws::Grant> grant_for(const HostConfig& config, std::string_view server, std::string_view shed);
 
 struct AwsHandlerOptions {
-  std::string server_name;  // for requests that do not say which server they came through
+  std::string server_name;  // of the connection; empty where there is one only: then the bus says
   Millis approval_timeout{25'000};
 };
 

@@ -11,7 +11,7 @@
 namespace shed::broker {
 
 struct SshHandlerOptions {
-  std::string server_name;  // for requests that do not say which server they came through
+  std::string server_name;  // of the connection; empty where there is one only: then the bus says
   Millis approval_timeout{25'000};
 };
 

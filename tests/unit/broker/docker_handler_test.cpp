@@ -39,7 +39,7 @@ struct DockerHandlerFixture {
       : config(*parse_host_config(config_text, "extensions.yaml", "/home/me")),
         audit_path(folder / "audit.log"),
         audit(audit_path),
-        handler(clock, config, logins, gate, audit, {"configured", 25s}) {}
+        handler(clock, config, logins, gate, audit, {"", 25s}) {}
 
   std::string ask(std::string_view payload) {
     net::Running<std::string> answer(

@@ -21,7 +21,7 @@ struct HandlerFixture {
   explicit HandlerFixture(std::string log_path = {})
       : audit_path(log_path.empty() ? folder / "log/audit.log" : std::move(log_path)),
         audit(audit_path),
-        handler(clock, backend, gate, audit, {"configured", 25s}) {}
+        handler(clock, backend, gate, audit, {"", 25s}) {}
 
   net::Running<std::string> start(std::string_view payload) {
     return net::Running<std::string>(
