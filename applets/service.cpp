@@ -109,6 +109,8 @@ void become_parent() {
   warn(harden_process({.no_new_privileges = false}));
 }
 
+void become_private() { warn(forbid_inspection()); }
+
 void become_alone() {
   warn(forbid_new_privileges());
   raise_descriptor_limit();

@@ -19,6 +19,8 @@ void become_service();
 // and descriptors stay as they were until become_alone().
 void become_parent();
 void become_alone();
+// For what runs once and ends: no core file and no tracing while a secret is in its memory.
+void become_private();
 
 // Runs the task until it ends or SIGTERM or SIGINT comes, also one that was held. Returns the exit status: 0
 // after a signal, 1 when the task ended by itself.

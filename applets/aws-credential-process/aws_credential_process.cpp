@@ -49,6 +49,7 @@ int run(Arguments arguments) {
   if (!bus_url) return fail_usage(bus_url.error());
   // One line on stderr when it fails, nothing when not: one SDK takes it for a part of the answer.
   log::set_level(log::Level::kError);
+  become_private();
   async::Loop loop;
   const Status status = loop.block_on(print_credentials(loop, *bus_url));
   return status ? 0 : fail_with(status.error());

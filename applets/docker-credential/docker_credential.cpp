@@ -56,11 +56,12 @@ int complain(const Error& error) {
 }
 
 int broker_login(const std::string& verb) {
+  log::set_level(log::Level::kError);
+  become_private();
   auto input = verb == "list" ? Result<Secret>(Secret()) : read_input();
   if (!input) return complain(input.error());
   const auto bus_url = bus::publish_url("");
   if (!bus_url) return complain(bus_url.error());
-  log::set_level(log::Level::kError);
   async::Loop loop;
   bus::Publisher publisher(loop, *bus_url);
   broker::DockerClient client(loop, publisher);

@@ -94,6 +94,13 @@ std::vector<std::string> harden_process(const HardeningOptions& options) {
   return problems;
 }
 
+std::vector<std::string> forbid_inspection() {
+  Problems problems;
+  forbid_core_files(problems, true);
+  forbid_tracing(problems);
+  return problems;
+}
+
 std::vector<std::string> forbid_new_privileges() {
   Problems problems;
   forbid_core_files(problems, true);

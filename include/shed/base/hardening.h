@@ -18,5 +18,7 @@ struct HardeningOptions {
 // On macOS: no core files, umask 077, no debugger. Returns one text for each step that failed.
 std::vector<std::string> harden_process(const HardeningOptions& options);
 std::vector<std::string> forbid_new_privileges();
+// The first two steps alone, for a process that runs once.
+std::vector<std::string> forbid_inspection();
 
 }  // namespace shed

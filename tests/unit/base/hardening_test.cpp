@@ -42,6 +42,16 @@ TEST_CASE("a hardened process makes no core files") {
   }));
 }
 
+TEST_CASE("a process that runs once makes no core files, and cannot be traced") {
+  CHECK(holds_in_child([] {
+    const bool done = forbid_inspection().empty();
+#if defined(__linux__) && !defined(SHED_SANITIZED)
+    if (prctl(PR_GET_DUMPABLE) != 0) return false;
+#endif
+    return done && core_limit().rlim_cur == 0 && core_limit().rlim_max == 0;
+  }));
+}
+
 TEST_CASE("a command started later may raise its core limit until privileges are given up") {
   CHECK(holds_in_child([] {
     const rlimit before = core_limit();
