@@ -77,19 +77,22 @@ Status HostHalf::respond(std::string_view ns, const Envelope& response, std::str
     const ShedView shed = port->shed();
     return shed.name == response.shed.name && shed.server == response.shed.server;
   };
-  const auto guest = std::ranges::find_if(ports_, same_shed);
-  if (guest == ports_.end()) return fail(Errc::kNotFound, "{} is not connected", response.shed.name);
-  // Once, and only to the guest that asked: the entry goes with the answer.
+  // Once, and only to the guest that asked: the entry goes with the answer. The request says who that
+  // was; a name alone would pick the wrong one of two.
   auto& outstanding = listener->outstanding_;
   const auto asked = std::ranges::find_if(outstanding, [&](const auto& entry) {
-    return entry.guest == *guest &&
-           std::string_view(entry.id.data(), entry.id.size()) == response.in_reply_to;
+    return std::string_view(entry.id.data(), entry.id.size()) == response.in_reply_to &&
+           same_shed(entry.guest);
   });
-  if (asked == outstanding.end())
+  if (asked == outstanding.end()) {
+    if (std::ranges::none_of(ports_, same_shed))
+      return fail(Errc::kNotFound, "{} is not connected", response.shed.name);
     return fail(Errc::kRefused, "no request {} waits for an answer", response.in_reply_to);
+  }
+  GuestPort& guest = *asked->guest;
   *asked = outstanding.back();
   outstanding.pop_back();
-  (*guest)->deliver(response, text);
+  guest.deliver(response, text);
   return {};
 }
 

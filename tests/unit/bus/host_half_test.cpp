@@ -173,6 +173,21 @@ TEST_CASE("an answer goes to the guest that asked, as it came, once") {
   CHECK(fixture.db.delivered.size() == 1);
 }
 
+TEST_CASE("of two guests with one name the one that asked gets the answer") {
+  Fixture fixture;
+  FakePort twin("web");
+  fixture.half.attach(twin);
+  const auto listener = fixture.listen();
+  const std::string first = fixture.send(fixture.web);
+  const std::string second = fixture.send(twin);
+  CHECK(fixture.respond(answer(second)));
+  CHECK(twin.delivered == std::vector<std::string>{answer(second)});
+  CHECK(fixture.web.delivered.empty());
+  CHECK(fixture.respond(answer(first)));
+  CHECK(fixture.web.delivered == std::vector<std::string>{answer(first)});
+  CHECK(twin.delivered.size() == 1);
+}
+
 TEST_CASE("an answer to what nobody asked is refused") {
   Fixture fixture;
   const auto listener = fixture.listen();
