@@ -3,6 +3,9 @@
 #include <arpa/inet.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#ifdef __linux__
+#include <linux/vm_sockets.h>
+#endif
 
 #include <algorithm>
 #include <array>
@@ -32,6 +35,34 @@ Result<std::uint16_t> parse_port(std::string_view text) {
     return fail(Errc::kInvalid, "'{}' is not a port", text);
   }
   return port;
+}
+
+// A context id or a port; the highest number stands for "any" and is nobody's.
+Result<std::uint32_t> parse_vsock_number(std::string_view text, std::string_view what) {
+  std::uint32_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (text.empty() || error != std::errc() || end != text.data() + text.size() ||
+      number == VsockAddress::kAnyCid) {
+    return fail(Errc::kInvalid, "'{}' is not a vsock {}", text, what);
+  }
+  return number;
+}
+
+Result<Address> vsock_address(std::string_view text) {
+  VsockAddress vsock;
+  const auto colon = text.find(':');
+  if (colon != text.npos) {
+    const auto cid = parse_vsock_number(text.substr(0, colon), "context id");
+    if (!cid) return propagate(cid);
+    vsock.cid = *cid;
+    text.remove_prefix(colon + 1);
+  }
+  const auto port = parse_vsock_number(text, "port");
+  if (!port) return propagate(port);
+  vsock.port = *port;
+  Address address;
+  address.vsock = vsock;
+  return address;
 }
 
 Status check_socket_path(std::string_view path) {
@@ -158,6 +189,10 @@ std::optional<IpLiteral> ip_literal(std::string_view host) {
 
 std::string Address::text() const {
   if (is_unix()) return "unix:" + unix_path;
+  if (is_vsock()) {
+    return vsock->cid == VsockAddress::kAnyCid ? fmt::format("vsock:{}", vsock->port)
+                                               : fmt::format("vsock:{}:{}", vsock->cid, vsock->port);
+  }
   return host.find(':') == host.npos ? fmt::format("{}:{}", host, port) : fmt::format("[{}]:{}", host, port);
 }
 
@@ -171,6 +206,17 @@ Result<Address> parse_address(std::string_view text) {
   text.remove_prefix(5);
   if (text.starts_with("//")) text.remove_prefix(2);
   return unix_address(text);
+}
+
+Result<Address> parse_frame_address(std::string_view text) {
+  constexpr std::string_view kVsock = "vsock:";
+  if (text.starts_with("unix:")) return parse_address(text);
+  if (text.starts_with(kVsock)) {
+    auto address = vsock_address(text.substr(kVsock.size()));
+    if (!address) return propagate(address, text);
+    return address;
+  }
+  return fail(Errc::kInvalid, "'{}' is neither vsock:CID:PORT nor unix:/PATH", text);
 }
 
 Result<Url> parse_url(std::string_view text) {
@@ -201,6 +247,21 @@ Result<SocketAddress> unix_socket_address(const std::string& path) {
   std::memcpy(native.sun_path, path.c_str(), path.size() + 1);
   result.length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size() + 1);
   return result;
+}
+
+Result<SocketAddress> vsock_socket_address(const VsockAddress& address) {
+#ifdef __linux__
+  static_assert(VsockAddress::kAnyCid == VMADDR_CID_ANY);
+  SocketAddress result{};
+  auto& native = reinterpret_cast<sockaddr_vm&>(result.storage);
+  native.svm_family = AF_VSOCK;
+  native.svm_cid = address.cid;
+  native.svm_port = address.port;
+  result.length = sizeof native;
+  return result;
+#else
+  return fail(Errc::kUnsupported, "this system has no vsock for port {}", address.port);
+#endif
 }
 
 Result<SocketAddress> literal_socket_address(const Address& address) {

@@ -45,6 +45,14 @@ Result<std::vector<SocketAddress>> look_up(const Address& address) {
 }
 
 async::Task<Result<std::vector<SocketAddress>>> resolve(async::Loop& loop, Address address) {
+  if (address.is_vsock()) {
+    if (address.vsock->cid == VsockAddress::kAnyCid) {
+      co_return fail(Errc::kInvalid, "a vsock is connected to by context id and port");
+    }
+    const auto native = vsock_socket_address(*address.vsock);
+    if (!native) co_return propagate(native);
+    co_return std::vector(1, *native);
+  }
   const auto direct =
       address.is_unix() ? unix_socket_address(address.unix_path) : literal_socket_address(address);
   if (direct) co_return std::vector(1, *direct);
@@ -68,7 +76,7 @@ void keep_alive(int fd) {
 async::Task<Result<UniqueFd>> connect_once(async::Loop& loop, const SocketAddress& to, Millis limit) {
   UniqueFd fd(::socket(to.storage.ss_family, SOCK_STREAM, 0));
   if (!fd) co_return std::unexpected(system_error(errno));
-  if (to.storage.ss_family != AF_UNIX) {
+  if (to.storage.ss_family == AF_INET || to.storage.ss_family == AF_INET6) {
     disable_nagle(fd.get());
     keep_alive(fd.get());
   }

@@ -94,6 +94,21 @@ Result<UniqueFd> open_tcp(const Address& address) {
   return fd;
 }
 
+Result<UniqueFd> open_vsock(const VsockAddress& address) {
+  const auto native = vsock_socket_address(address);
+  if (!native) return propagate(native);
+  UniqueFd fd = new_socket(native->storage.ss_family);
+  if (!fd) return std::unexpected(system_error(errno));
+  if (const Status bound = bind_and_listen(fd.get(), *native); !bound) return propagate(bound);
+  return fd;
+}
+
+Result<UniqueFd> open_socket(const Address& address, mode_t mode) {
+  if (address.is_unix()) return open_unix(address.unix_path, mode);
+  if (address.is_vsock()) return open_vsock(*address.vsock);
+  return open_tcp(address);
+}
+
 std::uint16_t bound_port(int fd) {
   sockaddr_storage name{};
   socklen_t length = sizeof name;
@@ -105,7 +120,7 @@ std::uint16_t bound_port(int fd) {
 }  // namespace
 
 Result<Listener> Listener::open(async::Loop& loop, const Address& address, mode_t mode) {
-  auto fd = address.is_unix() ? open_unix(address.unix_path, mode) : open_tcp(address);
+  auto fd = open_socket(address, mode);
   if (!fd) return propagate(fd, address.is_unix() ? address.unix_path : address.text());
   return Listener(loop, address, std::move(*fd));
 }
@@ -117,7 +132,7 @@ Listener::Listener(async::Loop& loop, Address address, UniqueFd fd) : address_(s
       device_ = info.st_dev;
       inode_ = info.st_ino;
     }
-  } else {
+  } else if (!address_.is_vsock()) {
     address_.port = bound_port(fd.get());
   }
   acceptor_.emplace(loop, std::move(fd));

@@ -19,6 +19,8 @@ struct SocketAddress {
 // Errc::kLimit for a path that is too long (it is never cut), kInvalid for one that is empty or has
 // NUL bytes. Addresses are also made without parse_address().
 Result<SocketAddress> unix_socket_address(const std::string& path);
+// Errc::kUnsupported where the system has none.
+Result<SocketAddress> vsock_socket_address(const VsockAddress& address);
 // For IP literals and "localhost"; Errc::kInvalid for names.
 Result<SocketAddress> literal_socket_address(const Address& address);
 // Letters, digits and what else stands in names and IPv4 literals. Everything else (a user's name and

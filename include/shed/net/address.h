@@ -1,7 +1,8 @@
-// Where to listen and where to connect: TCP or unix socket.
+// Where to listen and where to connect: TCP, unix socket or vsock.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -10,21 +11,36 @@
 
 namespace shed::net {
 
+// Between a virtual machine and its host, vsock(7); Linux only.
+struct VsockAddress {
+  static constexpr std::uint32_t kAnyCid = 0xffffffff;  // VMADDR_CID_ANY: only to listen on
+  std::uint32_t cid = kAnyCid;
+  std::uint32_t port = 0;
+};
+
 struct Address {
-  std::string unix_path;  // non-empty for a unix socket; TCP else
+  std::string unix_path;  // non-empty for a unix socket
   std::string host;       // literal or name, IPv6 without brackets
   std::uint16_t port = 0;
+  std::optional<VsockAddress> vsock = {};  // set for a vsock; TCP when neither this nor a path
 
   bool is_unix() const { return !unix_path.empty(); }
+  bool is_vsock() const { return vsock.has_value(); }
   // A unix socket, 127.0.0.0/8, ::1 or "localhost": no other machine is involved.
   bool is_local() const;
-  // "unix:/path" or "host:port", "[::1]:port": what parse_address() reads.
+  // "unix:/path" or "host:port", "[::1]:port": what parse_address() reads. "vsock:CID:PORT",
+  // "vsock:PORT": what parse_frame_address() reads.
   std::string text() const;
 };
 
 // "unix:/path", "127.0.0.1:498", "[::1]:498". Errc::kInvalid, kLimit for a socket path that the
 // system would not take (a path is never cut).
 Result<Address> parse_address(std::string_view text);
+
+// Where frames travel between the halves of the bus: "unix:/path", "vsock:CID:PORT" to connect to,
+// "vsock:PORT" to listen on. Apart from parse_address(), where "vsock:498" is a host of that name.
+// Errc::kInvalid, kLimit as there.
+Result<Address> parse_frame_address(std::string_view text);
 
 struct Url {
   Address address;
