@@ -23,7 +23,8 @@ const Applet* find(std::string_view name, std::string_view Applet::* field) {
 void print_help() {
   std::string text =
       "Usage: shed-ext APPLET [OPTION...]\n"
-      "Lets a sandbox use its owner's SSH keys and AWS roles without ever holding the keys.\n\n"
+      "Lets a sandbox use its owner's SSH keys, AWS roles and registry logins without ever holding the "
+      "keys.\n\n"
       "Try it:  shed-ext up -- ssh-add -l\n\n"
       "Applets:\n";
   for (const Applet& applet : all_applets()) {

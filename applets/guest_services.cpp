@@ -1,5 +1,6 @@
 #include "guest_services.h"
 
+#include <algorithm>
 #include <charconv>
 
 #include "shed/async/scope.h"
@@ -54,8 +55,25 @@ Result<net::Address> aws_listen_address(const AwsListenOptions& options) {
               options.listen);
 }
 
+namespace {
+
+constexpr std::size_t kLongestToken = 256;
+
+// Nobody's notes are overwritten because of a slip: only a token of an earlier run is.
+Status check_token_place(const std::string& path) {
+  const auto there = read_secret_file(path, kLongestToken);
+  if (!there && there.error().code() == Errc::kNotFound) return {};
+  const auto is_digit = [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); };
+  if (there && std::ranges::all_of(there->reveal(), is_digit)) return {};
+  return fail(Errc::kExists, "--token-file: {}: something else is there; remove it or choose another name",
+              path);
+}
+
+}  // namespace
+
 Result<Secret> write_token_file(const std::string& path) {
   if (path.empty()) return Secret();
+  if (const Status free = check_token_place(path); !free) return propagate(free);
   Secret token = broker::make_endpoint_token();
   const Status written = write_file_atomically(path, token.reveal(), 0600);
   if (!written) return propagate(written, "--token-file");

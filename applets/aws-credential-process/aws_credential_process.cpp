@@ -15,7 +15,7 @@ namespace {
 
 async::Task<Status> print_credentials(async::Loop& loop, net::Url bus) {
   bus::Publisher publisher(loop, std::move(bus));
-  broker::AwsRelay relay(loop, publisher);
+  broker::AwsRelay relay(loop, publisher, broker::AwsRelay::kPatientLimit);
   const auto answer = co_await relay.get();
   if (!answer) co_return fail(Errc::kRefused, "{}", answer.error().text());
   Buffer document;

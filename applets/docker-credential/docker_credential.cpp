@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 
@@ -75,6 +76,11 @@ int run(Arguments arguments) {
     if (arguments[0] != "version") return broker_login(arguments[0]);
     fmt::print("docker-credential-shed {}\n", SHED_VERSION);
     return 0;
+  }
+  const auto is_word = [](const std::string& argument) { return !argument.starts_with('-'); };
+  if (std::ranges::any_of(arguments, is_word)) {
+    return complain(
+        Error(Errc::kInvalid, "give one command and nothing else: get, list, store, erase or version"));
   }
   CommandLine line(kDockerCredential, "docker-credential-shed");
   line.footer("Commands: get, list, store, erase, version. The guest bus is at $SHED_PUBLISH_URL, else " +

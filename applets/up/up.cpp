@@ -151,6 +151,10 @@ async::Task<Result<int>> up(async::Loop& loop, const Options& options, broker::H
     if (!opened) co_return propagate(opened);
     aws.emplace(std::move(*opened));
   }
+  if (config.aws_role_is_missing()) {
+    log::warning("aws has no role: the command finds your own AWS credentials; set aws.default_role in {}",
+                 config.file);
+  }
   if (config.docker_enabled()) {
     const Status led = lead_to_docker_helper(changed, directory->file("docker"),
                                              broker::known_hosts(config, "", options.shed));

@@ -72,6 +72,7 @@ async::Task<std::string> AwsHandler::fetch_if_approved(AuditedRequest& audited) 
   auto grant = grant_for(config_, record.server, record.shed);
   // Before the gate: nobody is to be asked about what there is not.
   if (!grant) co_return refuse_without_role(audited);
+  record.subject = grant->passthrough ? "passthrough:" + config_.aws.source_profile : grant->role_arn;
   auto asked = audited.decide(gate_, "AWS credentials request");
   const Decision decision = co_await std::move(asked);
   if (!decision.approved) {

@@ -22,6 +22,13 @@ CredentialRefusal away(const Error& error) {
   return refusal;
 }
 
+// It will have them when it is asked again: what it fetches it keeps.
+CredentialRefusal slow() {
+  return {503, "TIMEOUT", "the host agent has no credentials yet",
+          "aws-credentials get_credentials request timed out: the host agent is still fetching them",
+          "ask again; the host agent's log says what takes so long"};
+}
+
 CredentialRefusal bad_answer(std::string_view cause) {
   return {503, "BAD_ANSWER", "the host's answer cannot be used", std::string(cause), ""};
 }
@@ -58,6 +65,9 @@ async::Task<CredentialAnswer> AwsRelay::get() {
   if (denial_ && loop_.clock().now() < denied_until_) co_return std::unexpected(*denial_);
   denial_.reset();
   auto reply = co_await host_.ask(kGetCredentialsRequest);
+  if (!reply && reply.error().code() == Errc::kTimeout && host_.host_answers()) {
+    co_return std::unexpected(slow());
+  }
   if (!reply) co_return std::unexpected(away(reply.error()));
   co_return read(std::move(*reply));
 }

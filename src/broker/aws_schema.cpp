@@ -87,12 +87,14 @@ class AwsSchema {
     return level;
   }
 
-  // Loose on purpose: STS knows which roles exist. This catches a role's bare name and a user's ARN.
+  // Loose on purpose: STS knows which roles exist. This catches a role's bare name, a user's ARN, a
+  // session's and a slip of the pen.
   std::optional<std::string> role(const Setting& setting) {
     auto arn = reader_.text_unless_empty(setting);
     if (!arn) return std::nullopt;
-    const bool user = arn->find(":user/") != std::string::npos;
-    if (arn->starts_with("arn:") && is_printable(*arn) && !user && arn->size() <= kMaxArn) return arn;
+    const bool is_role =
+        arn->starts_with("arn:") && arn->find(":iam::") != arn->npos && arn->find(":role/") != arn->npos;
+    if (is_role && is_printable(*arn) && arn->size() <= kMaxArn) return arn;
     problems_.add(setting.at(),
                   "{} \"{}\" is not the ARN of a role, like arn:aws:iam::123456789012:role/name",
                   setting.path, shown(*arn));

@@ -44,7 +44,7 @@ std::string host_away(const Error& error) {
 }
 
 std::string explain(const PayloadError& error) {
-  if (error.code == "HELPER_FAILED") return "a credential helper failed on the host; its log says which";
+  if (error.code == "HELPER_FAILED") return "a helper or a login file failed on the host; its log says which";
   return error.describe();
 }
 

@@ -71,7 +71,8 @@ async::Task<std::string> DockerHandler::get_if_allowed(AuditedRequest& audited, 
   if (!allow_list(config_.docker_for(record.server, record.shed)).allows(*name)) {
     record.result = "denied";
     record.code = kNotAllowed;
-    record.reason = fmt::format("{} is not in docker.registries", name->host);
+    record.reason = fmt::format("{}{}{} is not in docker.registries", name->host,
+                                name->path.empty() ? "" : "/", name->path);
     warn(record, name->host, record.reason);
     co_return error_payload(kFailed, kNotAllowed);
   }

@@ -126,6 +126,10 @@ bool HostConfig::aws_enabled() const {
   });
 }
 
+bool HostConfig::aws_role_is_missing() const {
+  return !aws_enabled() && aws.approval.policy != Policy::kDenyAll;
+}
+
 bool HostConfig::docker_enabled() const {
   if (allows_any(docker.level)) return true;
   return std::ranges::any_of(docker.servers, [](const auto& server) {

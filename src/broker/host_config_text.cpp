@@ -158,6 +158,7 @@ void describe_docker(std::string& out, const HostConfig& config, std::string_vie
 std::string_view starter_config() { return kStarter; }
 
 std::string aws_role_line(std::string_view server, std::string_view shed) {
+  if (shed.empty()) return R"(aws: { default_role: "arn:aws:iam::<account>:role/<name>" })";
   const std::string sheds =
       fmt::format(R"(sheds: {{ {}: {{ role: "arn:aws:iam::<account>:role/<name>" }} }})", yaml_key(shed));
   if (server.empty()) return fmt::format("aws: {{ {} }}", sheds);

@@ -38,6 +38,7 @@ async::Task<> HostRequests::learn_limit() {
 }
 
 async::Task<Status> HostRequests::ping() {
+  host_answers_ = false;
   const auto reply = co_await publisher_.request(ns_, ping_request(), kPingLimit);
   if (!reply) co_return propagate(reply);
   JsonDocument document;
@@ -46,6 +47,7 @@ async::Task<Status> HostRequests::ping() {
   const auto limit = request_limit_in(*payload, usual_);
   if (!limit) co_return propagate(limit);
   limit_ = *limit;
+  host_answers_ = true;
   co_return Status{};
 }
 

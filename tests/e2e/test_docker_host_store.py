@@ -13,7 +13,7 @@ from support.waiting import Stopwatch, patience, wait_until
 
 REGISTRY = "ghcr.io"
 PRINTED = "what-the-helper-printed"
-FAILED = f"docker-credential-shed: {REGISTRY}: a credential helper failed on the host; its log says which\n"
+FAILED = f"docker-credential-shed: {REGISTRY}: a helper or a login file failed on the host; its log says which\n"
 LOGIN = 'echo \'{"ServerURL":"x","Username":"ada","Secret":"from the helper"}\''
 
 
@@ -128,7 +128,7 @@ def test_a_helper_that_hangs_is_killed_with_its_children_and_delays_nobody(chain
     assert watch.seconds < patience(3) and slow.running
     assert slow.wait(10) == 1
     assert watch.seconds < patience(6)
-    assert slow.stdout == (f"docker-credential-shed: {REGISTRY}: a credential helper failed on the host; "
+    assert slow.stdout == (f"docker-credential-shed: {REGISTRY}: a helper or a login file failed on the host; "
                            "its log says which\n")
     wait_until(lambda: not any(is_alive(pid) for pid in pids), 3, "the helper and its child are gone")
     record = wait_until(lambda: [one for one in chain.records() if one["detail"] == REGISTRY], 3, "the record")[0]

@@ -26,7 +26,8 @@ struct AuditRecord {
   std::string decided_by;
   std::string scope;
   std::string ttl;
-  std::string key;  // fingerprint
+  std::string key;      // fingerprint
+  std::string subject;  // what was handed out: the role, or passthrough:<profile>
   std::string request_id;
   std::chrono::microseconds duration{0};
 };

@@ -53,8 +53,13 @@ class AwsRelay {
   // have for nearly expired.
   static constexpr Millis kAssumedLife = std::chrono::minutes(15);
 
-  AwsRelay(async::Loop& loop, bus::Publisher& publisher)
-      : loop_(loop), host_(loop, publisher, kAwsNamespace, kRequestLimit) {}
+  // A little less than the bus itself waits.
+  static constexpr Millis kPatientLimit{28'000};
+
+  // `while_alive`: how long a host that answers pings may take. SDKs that ask an endpoint give up after a
+  // second or two, those that start a program wait for a minute: a source on the host may take its time.
+  AwsRelay(async::Loop& loop, bus::Publisher& publisher, Millis while_alive = kRequestLimit)
+      : loop_(loop), host_(loop, publisher, kAwsNamespace, kRequestLimit, while_alive) {}
 
   async::Task<CredentialAnswer> get();
   // Pings the host agent once: a warning with the remedy when it does not answer.

@@ -122,6 +122,8 @@ struct HostConfig {
   ResolvedDocker docker_for(std::string_view server, std::string_view shed) const;
   // Whether a role or passthrough is configured anywhere: otherwise nobody listens on the namespace.
   bool aws_enabled() const;
+  // A policy that would hand out roles, and no role to hand out: forgotten, as a rule.
+  bool aws_role_is_missing() const;
   // Whether any registry is allowed to anybody.
   bool docker_enabled() const;
 };

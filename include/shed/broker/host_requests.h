@@ -1,6 +1,7 @@
 // Requests from the guest to one namespace of the host, with a time limit that knows about people.
 #pragma once
 
+#include <algorithm>
 #include <string>
 #include <string_view>
 
@@ -16,15 +17,19 @@ class HostRequests {
   static constexpr Millis kPatience{250};
   static constexpr Millis kPingLimit{2'000};
 
-  // `limit` holds until a ping's answer says otherwise (protocol.md section 6). Both must outlive it.
-  HostRequests(async::Loop& loop, bus::Publisher& publisher, std::string_view ns, Millis limit)
-      : loop_(loop), publisher_(publisher), ns_(ns), usual_(limit), limit_(limit) {}
+  // `limit` holds until a ping's answer says otherwise (protocol.md section 6); once a host has answered a
+  // ping it has `while_alive` at the least, for who can wait. Both must outlive it.
+  HostRequests(async::Loop& loop, bus::Publisher& publisher, std::string_view ns, Millis limit,
+               Millis while_alive = Millis(0))
+      : loop_(loop), publisher_(publisher), ns_(ns), usual_(std::max(limit, while_alive)), limit_(limit) {}
 
   // `payload` must stay until the task is done. Errors as Publisher::request() has them.
   async::Task<Result<bus::Publisher::Reply>> ask(std::string_view payload);
   // Asks how long the host may take; Errc::kProtocol when its answer is not ok.
   async::Task<Status> ping();
   Millis limit() const { return limit_; }
+  // Whether the host has answered the last ping: it is there, and slow.
+  bool host_answers() const { return host_answers_; }
 
  private:
   async::Task<> learn_limit();
@@ -34,6 +39,7 @@ class HostRequests {
   std::string_view ns_;
   Millis usual_;
   Millis limit_;
+  bool host_answers_ = false;
 };
 
 }  // namespace shed::broker

@@ -54,7 +54,7 @@ TEST_CASE("a token file holds the token alone, for its owner alone") {
   const auto folder = RuntimeDirectory::make();
   REQUIRE(folder);
   const std::string path = folder->file("token");
-  std::ofstream(path) << "an older one";
+  std::ofstream(path) << std::string(64, 'a');  // of an earlier run
   const auto token = write_token_file(path);
   REQUIRE(token);
   std::ifstream file(path);
@@ -64,6 +64,17 @@ TEST_CASE("a token file holds the token alone, for its owner alone") {
   struct stat info{};
   REQUIRE(::stat(path.c_str(), &info) == 0);
   CHECK((info.st_mode & 0777) == 0600);
+}
+
+TEST_CASE("a token does not take the place of anything else") {
+  const auto folder = RuntimeDirectory::make();
+  REQUIRE(folder);
+  const std::string path = folder->file("precious");
+  std::ofstream(path) << "notes\n";
+  CHECK(write_token_file(path).error().text() ==
+        "--token-file: " + path + ": something else is there; remove it or choose another name");
+  std::ifstream file(path);
+  CHECK(std::string{std::istreambuf_iterator<char>(file), {}} == "notes\n");
 }
 
 TEST_CASE("without a token file there is no token") {

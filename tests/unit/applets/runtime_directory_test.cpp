@@ -13,7 +13,7 @@ using shed::applets::RuntimeDirectory;
 TEST_CASE("a runtime directory is its owner's alone") {
   const auto directory = RuntimeDirectory::make();
   REQUIRE(directory);
-  struct stat info {};
+  struct stat info{};
   REQUIRE(::stat(directory->path().c_str(), &info) == 0);
   CHECK((info.st_mode & 0777) == 0700);
 }

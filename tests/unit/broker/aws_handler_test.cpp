@@ -50,6 +50,7 @@ TEST_CASE("a guest gets the session of its role, recorded with its end") {
   CHECK(fixture.record() ==
         R"({"ts":"2026-03-31T15:04:05Z","server":"mini2","shed":"web","ns":"aws-credentials",)"
         R"("op":"get_credentials","result":"ok","detail":"expires:16:04","approval":"approve-all",)"
+        R"("subject":"arn:aws:iam::123456789012:role/dev",)"
         R"("request_id":"0197-a","duration_us":0})"
         "\n");
   CHECK(fixture.log.lines.empty());

@@ -22,6 +22,24 @@ std::string error(std::string_view code, std::string_view reason_code, std::stri
   return error_payload("credential request failed", code, reason_code, reason, retry);
 }
 
+TEST_CASE("a host that is alive and slow is waited for by who can wait, and said to be slow to the others") {
+  FakeHost host;
+  host.answers.erase("get_credentials");
+  auto endpoint = host.get();
+  host.server.pass(HostRequests::kPatience);
+  host.server.pass(AwsRelay::kRequestLimit);
+  REQUIRE(endpoint.done());
+  CHECK((*endpoint).error().code == "TIMEOUT");
+  CHECK((*endpoint).error().hint == "ask again; the host agent's log says what takes so long");
+  AwsRelay patient(host.server.loop, host.publisher, AwsRelay::kPatientLimit);
+  net::Running<CredentialAnswer> one_shot(host.server.loop, patient.get());
+  host.server.pass(HostRequests::kPatience);
+  host.server.pass(AwsRelay::kRequestLimit);
+  CHECK_FALSE(one_shot.done());
+  host.server.pass(AwsRelay::kPatientLimit);
+  CHECK(one_shot.done());
+}
+
 TEST_CASE("credentials are asked on the bus and handed over as they came") {
   FakeHost host;
   auto answer = host.get();
