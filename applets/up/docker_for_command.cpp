@@ -3,13 +3,13 @@
 #include "install/links.h"
 #include "shed/base/file.h"
 #include "shed/base/json.h"
+#include "shed/docker/registry_name.h"
 
 namespace shed::applets {
 namespace {
 
-constexpr std::string_view kDockerHub = "index.docker.io";
-// As docker itself asks for it, and as the others do.
-constexpr const char* kDockerHubKeys[] = {"https://index.docker.io/v1/", "docker.io"};
+// As docker itself asks for Docker Hub, and as the others do.
+constexpr std::string_view kDockerHubKeys[] = {docker::kDockerHubKey, "docker.io"};
 constexpr std::string_view kSystemPath = "/usr/local/bin:/usr/bin:/bin";
 
 }  // namespace
@@ -19,11 +19,11 @@ std::string docker_settings(const std::vector<std::string>& hosts) {
   JsonWriter json(text);
   json.begin_object().field("credsStore", "shed").key("credHelpers").begin_object();
   for (const std::string& host : hosts) {
-    if (host != kDockerHub) {
+    if (host != docker::kDockerHub) {
       json.field(host, "shed");
       continue;
     }
-    for (const char* key : kDockerHubKeys) json.field(key, "shed");
+    for (const std::string_view key : kDockerHubKeys) json.field(key, "shed");
   }
   json.end_object().end_object();
   return text + '\n';

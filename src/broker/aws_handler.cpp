@@ -40,7 +40,7 @@ std::optional<aws::Grant> grant_for(const HostConfig& config, std::string_view s
 }
 
 AwsHandler::AwsHandler(const Clock& clock, const HostConfig& config, aws::CredentialBackend& backend,
-                       ApprovalGate& gate, AuditLog& audit, AwsHandlerOptions options)
+                       ApprovalGate& gate, AuditLog& audit, HandlerOptions options)
     : clock_(clock),
       config_(config),
       backend_(backend),

@@ -23,7 +23,7 @@ docker::AllowList allow_list(const ResolvedDocker& docker) {
 }  // namespace
 
 DockerHandler::DockerHandler(const Clock& clock, const HostConfig& config, docker::LoginBackend& logins,
-                             ApprovalGate& gate, AuditLog& audit, DockerHandlerOptions options)
+                             ApprovalGate& gate, AuditLog& audit, HandlerOptions options)
     : clock_(clock),
       config_(config),
       logins_(logins),

@@ -79,18 +79,14 @@ HostAgent::HostAgent(async::Loop& loop, HostConfig config, HostAgentOptions opti
 
 void HostAgent::serve(const HostServer& server) {
   const Clock& clock = loop_.clock();
-  const Millis patience = config_.approval_timeout;
-  listen(server, Namespace::kSsh,
-         std::make_unique<SshHandler>(clock, *backend_, gate_, audit_,
-                                      SshHandlerOptions{server.name, patience}));
+  const HandlerOptions options{server.name, config_.approval_timeout};
+  listen(server, Namespace::kSsh, std::make_unique<SshHandler>(clock, *backend_, gate_, audit_, options));
   if (credentials_) {
     listen(server, Namespace::kAws,
-           std::make_unique<AwsHandler>(clock, config_, *credentials_, gate_, audit_,
-                                        AwsHandlerOptions{server.name, patience}));
+           std::make_unique<AwsHandler>(clock, config_, *credentials_, gate_, audit_, options));
   }
   listen(server, Namespace::kDocker,
-         std::make_unique<DockerHandler>(clock, config_, *logins_, gate_, audit_,
-                                         DockerHandlerOptions{server.name, patience}));
+         std::make_unique<DockerHandler>(clock, config_, *logins_, gate_, audit_, options));
 }
 
 void HostAgent::listen(const HostServer& server, Namespace ns, std::unique_ptr<bus::RequestHandler> handler) {

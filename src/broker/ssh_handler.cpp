@@ -25,7 +25,7 @@ Refusal sign_refusal(const Error& error) {
 }  // namespace
 
 SshHandler::SshHandler(const Clock& clock, ssh::SshBackend& backend, ApprovalGate& gate, AuditLog& audit,
-                       SshHandlerOptions options)
+                       HandlerOptions options)
     : clock_(clock), backend_(backend), gate_(gate), audit_(audit), options_(std::move(options)) {}
 
 async::Task<std::string> SshHandler::handle(bus::IncomingRequest request) {

@@ -10,10 +10,6 @@
 namespace shed::docker {
 namespace {
 
-// As docker itself stores the login for Docker Hub.
-constexpr std::string_view kDockerHubKey = "https://index.docker.io/v1/";
-constexpr std::string_view kDockerHub = "index.docker.io";
-
 using SharedConfig = std::shared_ptr<const ConfigFile>;
 using SharedLogin = std::shared_ptr<const Login>;
 

@@ -6,7 +6,6 @@
 namespace shed::docker {
 namespace {
 
-constexpr std::string_view kDockerHub = "index.docker.io";
 constexpr std::array<std::string_view, 5> kDockerHubSpellings{
     "docker.io", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com", "hub.docker.com"};
 constexpr std::size_t kMaxHost = 253 + 6;  // a DNS name, and a port behind it

@@ -11,6 +11,12 @@
 
 namespace shed::broker {
 
+// What every handler is told about the connection that its requests come by.
+struct HandlerOptions {
+  std::string server_name;  // empty where there is one only: then the bus says
+  Millis approval_timeout{25'000};
+};
+
 // The server that a request came through: the name that the owner has given the connection, and only where
 // it has none what the bus says. A bus that could choose it would get another server's roles and logins.
 std::string_view server_of(const bus::IncomingRequest& request, std::string_view connection);

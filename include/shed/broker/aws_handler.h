@@ -16,11 +16,6 @@ namespace shed::broker {
 // guest's own words have no part in it.
 std::optional<aws::Grant> grant_for(const HostConfig& config, std::string_view server, std::string_view shed);
 
-struct AwsHandlerOptions {
-  std::string server_name;  // of the connection; empty where there is one only: then the bus says
-  Millis approval_timeout{25'000};
-};
-
 // Operations: ping, get_credentials, status (protocol.md section 5). Errors of get_credentials:
 //
 //   code ROLE_NOT_FOUND      the configuration has nothing for this guest; the host's log has the line
@@ -33,7 +28,7 @@ class AwsHandler : public bus::RequestHandler {
  public:
   // All of them must outlive the handler.
   AwsHandler(const Clock& clock, const HostConfig& config, aws::CredentialBackend& backend,
-             ApprovalGate& gate, AuditLog& audit, AwsHandlerOptions options);
+             ApprovalGate& gate, AuditLog& audit, HandlerOptions options);
 
   async::Task<std::string> handle(bus::IncomingRequest request) override;
 
@@ -51,7 +46,7 @@ class AwsHandler : public bus::RequestHandler {
   aws::CredentialBackend& backend_;
   ApprovalGate& gate_;
   AuditLog& audit_;
-  AwsHandlerOptions options_;
+  HandlerOptions options_;
   log::Limiter limiter_;
   JsonDocument document_;
 };

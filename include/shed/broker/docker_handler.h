@@ -10,11 +10,6 @@
 
 namespace shed::broker {
 
-struct DockerHandlerOptions {
-  std::string server_name;  // of the connection; empty where there is one only: then the bus says
-  Millis approval_timeout{25'000};
-};
-
 // Operations: ping, get, list, status (protocol.md section 5). Errors of get, all with the text
 // "credential request failed" but for a denial:
 //
@@ -31,7 +26,7 @@ class DockerHandler : public bus::RequestHandler {
  public:
   // All of them must outlive the handler.
   DockerHandler(const Clock& clock, const HostConfig& config, docker::LoginBackend& logins,
-                ApprovalGate& gate, AuditLog& audit, DockerHandlerOptions options);
+                ApprovalGate& gate, AuditLog& audit, HandlerOptions options);
 
   async::Task<std::string> handle(bus::IncomingRequest request) override;
 
@@ -50,7 +45,7 @@ class DockerHandler : public bus::RequestHandler {
   docker::LoginBackend& logins_;
   ApprovalGate& gate_;
   AuditLog& audit_;
-  DockerHandlerOptions options_;
+  HandlerOptions options_;
   log::Limiter limiter_;
 };
 

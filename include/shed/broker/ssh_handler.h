@@ -10,16 +10,11 @@
 
 namespace shed::broker {
 
-struct SshHandlerOptions {
-  std::string server_name;  // of the connection; empty where there is one only: then the bus says
-  Millis approval_timeout{25'000};
-};
-
 class SshHandler : public bus::RequestHandler {
  public:
   // All of them must outlive the handler.
   SshHandler(const Clock& clock, ssh::SshBackend& backend, ApprovalGate& gate, AuditLog& audit,
-             SshHandlerOptions options);
+             HandlerOptions options);
 
   async::Task<std::string> handle(bus::IncomingRequest request) override;
 
@@ -35,7 +30,7 @@ class SshHandler : public bus::RequestHandler {
   ssh::SshBackend& backend_;
   ApprovalGate& gate_;
   AuditLog& audit_;
-  SshHandlerOptions options_;
+  HandlerOptions options_;
   bool has_security_keys_ = false;  // as of the last listing: their signatures wait for a touch
 };
 

@@ -11,6 +11,9 @@
 namespace shed::docker {
 
 inline constexpr std::size_t kMaxServerUrl = 2048;
+// What every spelling of Docker Hub is read as, and the key under which docker itself keeps its login.
+inline constexpr std::string_view kDockerHub = "index.docker.io";
+inline constexpr std::string_view kDockerHubKey = "https://index.docker.io/v1/";
 
 // What a client asks for: host[:port], with or without scheme, path and slash.
 struct RegistryName {
