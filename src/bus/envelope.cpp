@@ -15,8 +15,8 @@ using simdjson::ondemand::json_type;
 static_assert(kJsonPadding >= simdjson::SIMDJSON_PADDING);
 
 using Names = std::span<const std::string_view>;
-constexpr std::string_view kEnvelopeFields[] = {"id",    "namespace", "type",    "in_reply_to",
-                                                "final", "timestamp", "payload", "shed"};
+constexpr std::string_view kEnvelopeFields[] = {"id",        "namespace", "type", "in_reply_to", "final",
+                                                "timestamp", "payload",   "shed", "refusal"};
 constexpr std::string_view kShedFields[] = {"name", "backend", "server"};
 constexpr std::string_view kPublishFields[] = {"namespace", "type", "payload"};
 
@@ -116,6 +116,7 @@ Status read_field(std::string_view key, simdjson::ondemand::value value, Envelop
   if (key == "final") return read_final(value, envelope.final);
   if (key == "timestamp") return read_text(value, key, envelope.timestamp);
   if (key == "payload") return read_payload(value, envelope.payload);
+  if (key == "refusal") return read_text(value, key, envelope.refusal);
   return read_shed(value, envelope);
 }
 
@@ -213,7 +214,7 @@ void append_envelope(Buffer& out, const Envelope& envelope) {
         .field("server", envelope.shed.server)
         .end_object();
   }
-  json.end_object();
+  json.field_unless_empty("refusal", envelope.refusal).end_object();
 }
 
 bool is_valid_namespace(std::string_view ns) {

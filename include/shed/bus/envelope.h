@@ -1,6 +1,6 @@
 // The envelope: what travels on the bus (protocol.md section 1).
 //
-//   {"id":…,"namespace":…,"type":…,"in_reply_to":…,"final":…,"timestamp":…,"payload":…,"shed":{…}}
+//   {"id":…,"namespace":…,"type":…,"in_reply_to":…,"final":…,"timestamp":…,"payload":…,"shed":{…},"refusal":…}
 //
 // Decoding copies nothing: an Envelope is views into the text that it was read from. The payload is
 // passed on as the bytes that came.
@@ -39,7 +39,15 @@ struct Envelope {
   std::string_view payload = "null";  // one JSON value, verbatim
   bool has_shed = false;
   ShedView shed;
+  // Ours: a response that the host half of the bus wrote itself, and why, one of the words below. Empty for
+  // the listener's answers. Its payload is an ordinary error, for guests that do not know the field.
+  std::string_view refusal;
 };
+
+// Nobody listens; a queue or table is full; the listener went away before it answered.
+inline constexpr std::string_view kRefusalUnavailable = "unavailable";
+inline constexpr std::string_view kRefusalLimit = "limit";
+inline constexpr std::string_view kRefusalClosed = "closed";
 
 // What POST /v1/publish carries.
 struct PublishBody {

@@ -42,6 +42,7 @@ void check_round_trip(const Envelope& envelope) {
   CHECK(read->shed.name == envelope.shed.name);
   CHECK(read->shed.backend == envelope.shed.backend);
   CHECK(read->shed.server == envelope.shed.server);
+  CHECK(read->refusal == envelope.refusal);
 }
 
 TEST_CASE("an envelope is written without what it does not have, its payload as it is") {
@@ -76,6 +77,14 @@ TEST_CASE("what is written is read back the same") {
   envelope.final = GENERATE(true, false);
   envelope.has_shed = GENERATE(true, false);
   if (envelope.has_shed) envelope.shed = {"web", "vz", "mini2"};
+  check_round_trip(envelope);
+}
+
+TEST_CASE("a refusal of the bus itself is told from an answer") {
+  Envelope envelope = some_envelope();
+  envelope.type = EnvelopeType::kResponse;
+  envelope.refusal = kRefusalLimit;
+  CHECK(written(envelope).ends_with(R"("refusal":"limit"})"));
   check_round_trip(envelope);
 }
 
