@@ -22,7 +22,7 @@ TEST_CASE("envelopes come in the order in which they were sent") {
   TestLink test;
   test.peer.send(frame_text("{\"a\":1}") + frame_text("{\"b\":2}"));
   CHECK(test.sink.taken == std::vector<std::string>{"{\"a\":1}", "{\"b\":2}"});
-  CHECK(!test.ended);
+  CHECK_FALSE(test.ended.has_value());
 }
 
 TEST_CASE("an envelope that comes byte by byte is one envelope") {
@@ -52,7 +52,7 @@ TEST_CASE("a frame of another type is passed over, and said once a minute") {
   test.peer.send(frame_text("whatever", 0x42) + frame_text("more", 0x42) + frame_text("{}"));
   CHECK(test.sink.taken == std::vector<std::string>{"{}"});
   CHECK(log.count("a frame of unknown type 0x42 was passed over") == 1);
-  CHECK(!test.ended);
+  CHECK_FALSE(test.ended.has_value());
 }
 
 TEST_CASE("a length over the limit ends the link") {
@@ -66,7 +66,7 @@ TEST_CASE("the end between two frames is an end, inside of one it is a loss") {
     TestLink test;
     test.peer.send(frame_text("{}"));
     test.peer.close();
-    REQUIRE(test.ended);
+    REQUIRE(test.ended.has_value());
     CHECK(test.ended->has_value());
   }
   SECTION("inside") {
@@ -83,7 +83,7 @@ TEST_CASE("half a frame and then silence ends the link, also where a longer sile
   test.link.expect_within(60s);
   test.peer.send(frame_text("{}").substr(0, 6));
   test.pass(FrameLink::kStallLimit - 1ms);
-  CHECK(!test.ended);
+  CHECK_FALSE(test.ended.has_value());
   test.pass(1ms);
   CHECK(ended_with(test, Errc::kTimeout, "half a frame came, and then nothing for 10s"));
 }
@@ -95,7 +95,7 @@ TEST_CASE("a frame that comes slowly but steadily is waited for") {
     test.pass(FrameLink::kStallLimit - 1ms);
   }
   CHECK(test.sink.taken.size() == 1);
-  CHECK(!test.ended);
+  CHECK_FALSE(test.ended.has_value());
 }
 
 TEST_CASE("a link without frames ends when the silence is too long, and each frame starts it anew") {
@@ -104,7 +104,7 @@ TEST_CASE("a link without frames ends when the silence is too long, and each fra
   test.pass(44s);
   test.peer.send(frame_text("{}"));
   test.pass(44s);
-  CHECK(!test.ended);
+  CHECK_FALSE(test.ended.has_value());
   test.pass(1s);
   CHECK(ended_with(test, Errc::kTimeout, "nothing came for 45s"));
 }
@@ -123,7 +123,7 @@ TEST_CASE("a peer that dribbles bytes without ever ending a frame is not alive")
 TEST_CASE("a link that nobody expects anything of waits for ever") {
   TestLink test;
   test.pass(std::chrono::hours(48));
-  CHECK(!test.ended);
+  CHECK_FALSE(test.ended.has_value());
 }
 
 TEST_CASE("the sink's error ends the link, and nothing is taken after it") {
@@ -157,7 +157,7 @@ TEST_CASE("a peer that does not read is refused more than the queue holds, and d
   REQUIRE(!sent);
   CHECK(sent.error().code() == Errc::kLimit);
   CHECK(test.link.queued() <= FrameLink::kMaxQueued);
-  CHECK(!test.ended);
+  CHECK_FALSE(test.ended.has_value());
   test.pass(FrameLink::kWriteLimit);
   CHECK(ended_with(test, Errc::kTimeout, "send"));
 }
