@@ -53,6 +53,12 @@ void CommandLine::option(std::string_view name, std::string& target, std::string
   if (!target.empty()) added->capture_default_str();
 }
 
+void CommandLine::repeated_option(std::string_view name, std::vector<std::string>& target, std::string help) {
+  state_->app.add_option(std::string(name), target, std::move(help))
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+}
+
 void CommandLine::flag(std::string_view name, bool& given, std::string help) {
   state_->app.add_flag(std::string(name), given, std::move(help));
 }

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "applet.h"
 
@@ -22,6 +23,8 @@ class CommandLine {
   // `name` is "--config". The targets must outlive parse(), and keep their value when the option is
   // not given; help shows it as the default.
   void option(std::string_view name, std::string& target, std::string help);
+  // One that may stand several times; each adds a value.
+  void repeated_option(std::string_view name, std::vector<std::string>& target, std::string help);
   void flag(std::string_view name, bool& given, std::string help);
   // "--init [VALUE]": `given` tells that the option is there, `target` its value, if any.
   void option_with_optional_value(std::string_view name, bool& given, std::string& target, std::string help);
