@@ -1,0 +1,279 @@
+#include "shed/bus/link_dial.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <termios.h>
+
+#include <cstdlib>
+
+#include "link_fixture.h"
+
+namespace shed::bus {
+namespace {
+
+using OpenedChannel = Result<std::unique_ptr<net::Channel>>;
+
+constexpr Millis kLimit{5'000};
+
+// The socket of a vsock device, or of a virtual machine's serial port: it takes one connection.
+class Dialled {
+ public:
+  explicit Dialled(std::string_view form = "firecracker:{}:1026") {
+    const int fd = ::socket(AF_UNIX, SOCK_STREAM, 0);
+    listener_ = UniqueFd(fd);
+    const sockaddr_un native = net::native_address(path);
+    REQUIRE(::bind(fd, reinterpret_cast<const sockaddr*>(&native), sizeof native) == 0);
+    REQUIRE(::listen(fd, 1) == 0);
+    const auto address = parse_link_dial(fmt::format(fmt::runtime(form), path));
+    REQUIRE(address);
+    dialling.emplace(loop, dial_link(loop, *address, nullptr, kLimit));
+    peer.emplace(loop, UniqueFd(::accept(fd, nullptr, nullptr)));
+  }
+
+  Error error() {
+    REQUIRE(dialling->done());
+    REQUIRE_FALSE(**dialling);
+    return (**dialling).error();
+  }
+  // What comes through the channel next, if anything has come.
+  std::optional<std::string> read() {
+    std::string into(64, '\0');
+    const auto count = (***dialling).get()->try_read(into);
+    REQUIRE(count);
+    if (!*count) return std::nullopt;
+    return into.substr(0, **count);
+  }
+
+  FakeClock clock;
+  async::Loop loop{clock};
+  net::TemporaryFolder folder;
+  std::string path = folder / "device.sock";
+  std::optional<net::Peer> peer;
+  std::optional<net::Running<OpenedChannel>> dialling;
+
+ private:
+  UniqueFd listener_;
+};
+
+TEST_CASE("a vsock device is asked for the port, and what follows its answer belongs to the guest") {
+  Dialled device;
+  CHECK(device.peer->received() == "CONNECT 1026\n");
+  device.peer->send("OK 1073741824\nfirst bytes");
+  REQUIRE(device.dialling->done());
+  REQUIRE(**device.dialling);
+  CHECK(device.read() == "first bytes");
+}
+
+TEST_CASE("a vsock device may answer in pieces") {
+  Dialled device;
+  for (const char* piece : {"O", "K 1", "2"}) {
+    device.peer->send(piece);
+    CHECK_FALSE(device.dialling->done());
+  }
+  device.peer->send("\n");
+  REQUIRE(device.dialling->done());
+  CHECK(**device.dialling);
+}
+
+TEST_CASE("a vsock device that answers anything else is refused, and its words are made readable") {
+  struct Case {
+    const char* answer;
+    const char* shown;
+  };
+  const Case wrong = GENERATE(values<Case>({{"NO 1026\n", "'NO 1026'"},
+                                            {"\n", "''"},
+                                            {"OK\n", "'OK'"},
+                                            {"OK \n", "'OK '"},
+                                            {"OK 10x\n", "'OK 10x'"},
+                                            {"OK 1\r\n", "'OK 1"},
+                                            {"ok 1\n", "'ok 1'"},
+                                            {"\x1b[2J\n", "[2J'"}}));
+  CAPTURE(wrong.shown);
+  Dialled device;
+  device.peer->send(wrong.answer);
+  const Error error = device.error();
+  CHECK(error.code() == Errc::kProtocol);
+  CHECK(error.text().starts_with("vsock device " + device.path + ": it does not answer with OK and a port"));
+  CHECK(error.text().find(wrong.shown) != std::string::npos);
+  CHECK(error.text().find_first_of("\x1b\r\n") == std::string::npos);
+}
+
+TEST_CASE("of a line without end a vsock device is heard 32 bytes") {
+  Dialled device;
+  device.peer->send("OK " + std::string(28, '1'));
+  CHECK_FALSE(device.dialling->done());
+  device.peer->send("1");
+  const Error error = device.error();
+  CHECK(error.code() == Errc::kProtocol);
+  CHECK(error.text().ends_with("'OK " + std::string(29, '1') + "'"));
+}
+
+TEST_CASE("a vsock device that hangs up says that nobody listens in the guest") {
+  Dialled device;
+  SECTION("without a word") {
+    device.peer->close();
+    CHECK(device.error().code() == Errc::kUnavailable);
+    CHECK(device.error().text() ==
+          "vsock device " + device.path + ": it hung up; nobody listens on port 1026 in the guest");
+  }
+  SECTION("before it has read the request") {
+    device.peer->reset();
+    CHECK(device.error().code() == Errc::kUnavailable);
+  }
+  SECTION("in the middle of the line") {
+    (void)device.peer->received();
+    device.peer->send("OK 10");
+    device.peer->close();
+    CHECK(device.error().code() == Errc::kUnavailable);
+    CHECK(device.error().text().find("it hung up after 'OK 10'") != std::string::npos);
+  }
+}
+
+TEST_CASE("one time limit holds for all of the dialling") {
+  Dialled device;
+  device.clock.advance(kLimit - 1ms);
+  device.peer->send("OK 1");  // bytes that come do not prolong it
+  CHECK_FALSE(device.dialling->done());
+  device.clock.advance(1ms);
+  const Error error = device.error();
+  CHECK(error.code() == Errc::kTimeout);
+  CHECK(error.text() == "vsock device " + device.path + ": no answer within 5s");
+  CHECK(device.peer->ended());
+}
+
+TEST_CASE("dialling that is dropped hangs up") {
+  Dialled device;
+  device.dialling->drop();
+  CHECK(device.peer->ended());
+}
+
+TEST_CASE("the serial port of a virtual machine may be a unix socket, which wants no greeting") {
+  Dialled chardev("serial:{}");
+  REQUIRE(chardev.dialling->done());
+  REQUIRE(**chardev.dialling);
+  CHECK(chardev.peer->received().empty());
+  chardev.peer->send("hello");
+  CHECK(chardev.read() == "hello");
+}
+
+Error dial_error(async::Loop& loop, std::string_view text) {
+  const auto address = parse_link_dial(text);
+  REQUIRE(address);
+  net::Running<OpenedChannel> dialling(loop, dial_link(loop, *address, nullptr, kLimit));
+  REQUIRE(dialling.done());
+  REQUIRE_FALSE(*dialling);
+  return (*dialling).error();
+}
+
+TEST_CASE("a socket that is missing is named") {
+  async::Loop loop;
+  const net::TemporaryFolder folder;
+  const std::string path = folder / "web.sock";
+  for (const auto& text : {"unix:" + path, "firecracker:" + path + ":1026"}) {
+    const Error error = dial_error(loop, text);
+    CHECK(error.code() == Errc::kNotFound);
+    CHECK(error.text().starts_with("connect to " + path + ": "));
+  }
+}
+
+TEST_CASE("TCP without anything that says which certificate to accept is refused before it is tried") {
+  async::Loop loop;
+  const Error error = dial_error(loop, "tcp+tls://nowhere.invalid:7001");
+  CHECK(error.code() == Errc::kInvalid);
+  CHECK(error.text() == "tcp+tls://nowhere.invalid:7001: nothing says which certificate to accept");
+}
+
+TEST_CASE("a serial device is a character device and nothing else") {
+  async::Loop loop;
+  const net::TemporaryFolder folder;
+  const std::string fifo = folder / "fifo";
+  REQUIRE(::mkfifo(fifo.c_str(), 0600) == 0);
+  const std::string file = folder / "file";
+  REQUIRE(UniqueFd(::open(file.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600)));
+  for (const std::string& path : {fifo, file, folder / "."}) {
+    const auto opened = open_serial(loop, path);
+    REQUIRE_FALSE(opened);
+    CHECK(opened.error().code() == Errc::kUnsupported);
+    CHECK(opened.error().text() == path + ": not a character device");
+    CHECK(dial_error(loop, "serial:" + path).text() == path + ": not a character device");
+  }
+  const auto missing = open_serial(loop, folder / "none");
+  REQUIRE_FALSE(missing);
+  CHECK(missing.error().code() == Errc::kNotFound);
+  CHECK(missing.error().text().starts_with((folder / "none") + ": "));
+}
+
+// A serial line with its two ends; the second is a tty.
+class PseudoTerminal {
+ public:
+  PseudoTerminal() : master(::posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC)) {
+    REQUIRE(master);
+    REQUIRE(::grantpt(master.get()) == 0);
+    REQUIRE(::unlockpt(master.get()) == 0);
+    path = ::ptsname(master.get());
+  }
+  std::string received() {
+    char bytes[4096];
+    const ssize_t count = ::read(master.get(), bytes, sizeof bytes);
+    return count > 0 ? std::string(bytes, static_cast<std::size_t>(count)) : "";
+  }
+  void send(std::string_view bytes) {
+    REQUIRE(::write(master.get(), bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size()));
+  }
+  UniqueFd master;
+  std::string path;
+};
+
+// Every byte that a line discipline would change, hold back or take for a signal.
+std::string all_bytes() {
+  std::string bytes;
+  for (int byte = 0; byte < 256; ++byte) bytes.push_back(static_cast<char>(byte));
+  return bytes;
+}
+
+TEST_CASE("a tty is set raw: bytes arrive as they were sent, and without a line end") {
+  async::Loop loop;
+  PseudoTerminal line;
+  const auto opened = open_serial(loop, line.path);
+  REQUIRE(opened);
+  net::Channel& channel = **opened;
+
+  line.send(all_bytes());
+  std::string into(1024, '\0');
+  const auto count = loop.block_on(channel.read(into));
+  REQUIRE(count);
+  CHECK(into.substr(0, *count) == all_bytes());
+  CHECK(line.received().empty());  // no echo
+
+  REQUIRE(loop.block_on(channel.write(all_bytes(), "\r\n")));
+  CHECK(line.received() == all_bytes() + "\r\n");
+}
+
+TEST_CASE("a serial device that is dialled is opened in the same way") {
+  async::Loop loop;
+  PseudoTerminal line;
+  auto opened = loop.block_on(dial_link(loop, *parse_link_dial("serial:" + line.path), nullptr, kLimit));
+  REQUIRE(opened);
+  REQUIRE(loop.block_on((*opened)->write("\n", {})));
+  CHECK(line.received() == "\n");
+}
+
+TEST_CASE("a serial line that is hung up ends") {
+  async::Loop loop;
+  PseudoTerminal line;
+  const auto opened = open_serial(loop, line.path);
+  REQUIRE(opened);
+  net::Running<Result<std::size_t>> reading(loop,
+                                            [](net::Channel& channel) -> async::Task<Result<std::size_t>> {
+                                              std::string into(16, '\0');
+                                              co_return co_await channel.read(into);
+                                            }(**opened));
+  CHECK_FALSE(reading.done());
+  line.master.reset();
+  REQUIRE(reading.done());
+  REQUIRE(*reading);
+  CHECK(**reading == 0);
+}
+
+}  // namespace
+}  // namespace shed::bus
