@@ -38,6 +38,7 @@ std::string format_audit_record(const AuditRecord& record) {
       .field_unless_empty("ttl", record.ttl)
       .field_unless_empty("key", record.key)
       .field_unless_empty("subject", record.subject)
+      .field_unless_empty("proof", record.proof)
       .field_unless_empty("request_id", record.request_id)
       .field("duration_us", record.duration.count())
       .end_object();

@@ -27,7 +27,8 @@ struct AuditRecord {
   std::string scope;
   std::string ttl;
   std::string key;      // fingerprint
-  std::string subject;  // what was handed out: the role, or passthrough:<profile>
+  std::string subject;  // what was signed ("login git@github.com"); the role, or passthrough:<profile>
+  std::string proof;    // of a login's destination: verified, claimed, or empty where none is named
   std::string request_id;
   std::chrono::microseconds duration{0};
 };
