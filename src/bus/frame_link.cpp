@@ -17,10 +17,12 @@ void empty(Buffer& buffer) {
 
 }  // namespace
 
-FrameLink::FrameLink(async::Loop& loop, std::unique_ptr<net::Channel> channel, log::Limiter& limiter)
+FrameLink::FrameLink(async::Loop& loop, std::unique_ptr<net::Channel> channel, log::Limiter& limiter,
+                     std::string_view peer)
     : loop_(loop),
       channel_(std::move(channel)),
       limiter_(limiter),
+      peer_(peer),
       queued_(loop),
       over_(loop),
       watchdog_(loop, *this),
@@ -76,8 +78,8 @@ Status FrameLink::take_frames(FrameSink& sink) {
     if (!*frame) return {};
     last_frame_ = last_byte_;
     if ((*frame)->type != kEnvelopeFrame) {
-      limiter_.warning("frame type",
-                       fmt::format("a frame of unknown type {:#04x} was passed over", (*frame)->type));
+      limiter_.warning("frame type", fmt::format("{}{}a frame of unknown type {:#04x} was passed over", peer_,
+                                                 peer_.empty() ? "" : ": ", (*frame)->type));
       continue;
     }
     if (const Status taken = sink.take((*frame)->payload); !taken) return taken;

@@ -2,15 +2,41 @@
 
 #include <algorithm>
 
-#include "shed/net/event_stream.h"
-
 namespace shed::bus {
+namespace {
+
+// Around a payload: ids, namespace and the guest's name at their longest.
+constexpr std::size_t kEnvelopeRoom = 1024;
+// What the reserve of a queue is for. Requests of ssh, aws and docker are far below it.
+constexpr std::size_t kSmallMessage = std::size_t{16} * 1024;
+// Of what is used for one message or batch after the other; larger memory goes back.
+constexpr std::size_t kKeptCapacity = 4 * FairQueue::kBatch;
+// RFC 3339 with nanoseconds has 35 characters.
+constexpr std::size_t kMaxTimestamp = 64;
+
+Status check_form(const Envelope& envelope) {
+  if (envelope.type == EnvelopeType::kResponse) return fail(Errc::kInvalid, "guests answer nothing");
+  if (envelope.type == EnvelopeType::kRequest && envelope.id.size() != OutstandingRequests::kIdSize)
+    return fail(Errc::kInvalid, "the id is not a UUID");
+  if (envelope.timestamp.size() > kMaxTimestamp) return fail(Errc::kInvalid, "the timestamp is too long");
+  return {};
+}
+
+}  // namespace
+
+void HostHalf::attach(GuestPort& port) {
+  if (port.connected_) return;
+  port.connected_ = true;
+  ports_.push_back(&port);
+}
 
 void HostHalf::detach(GuestPort& port) {
+  port.connected_ = false;
   std::erase(ports_, &port);
-  for (Subscription* subscription : subscriptions_) {
-    std::erase_if(subscription->outstanding_, [&](const auto& entry) { return entry.guest == &port; });
-  }
+}
+
+void HostHalf::forget(GuestPort& port) {
+  for (Subscription* subscription : subscriptions_) subscription->forget(port);
 }
 
 HostHalf::Subscription* HostHalf::find(std::string_view ns) {
@@ -19,36 +45,67 @@ HostHalf::Subscription* HostHalf::find(std::string_view ns) {
   return found == subscriptions_.end() ? nullptr : *found;
 }
 
+Status HostHalf::check_room(const Subscription& listener, const GuestAccount& guest,
+                            const Envelope& envelope) const {
+  const std::size_t size = envelope.payload.size() + kEnvelopeRoom;
+  if (envelope.payload.size() > kMaxPublishBody) {
+    return fail(Errc::kLimit, "a message of {} bytes is over the limit of {}", envelope.payload.size(),
+                kMaxPublishBody);
+  }
+  if (guest.queued > 0 && guest.queued + size > kMaxGuestBytes) {
+    return fail(Errc::kLimit, "{} bytes of this guest wait already", guest.queued);
+  }
+  if (guest.in_flight >= kMaxInFlight) return fail(Errc::kLimit, "{} requests wait already", kMaxInFlight);
+  // The guests that fill a table or queue are refused; one that has nothing in it is not made to pay for it.
+  const bool crowded = listener.outstanding_.size() >= kMaxOutstanding && guest.in_flight > 0;
+  const bool reserve = guest.queued == 0 && size <= kSmallMessage;
+  if (crowded || listener.queue_.size() + size > kMaxQueuedBytes + (reserve ? kReservedBytes : 0)) {
+    return fail(Errc::kLimit, "the host agent does not keep up with {}", envelope.ns);
+  }
+  return {};
+}
+
 Status HostHalf::accept(GuestPort& from, const Envelope& envelope) {
+  const bool is_request = envelope.type == EnvelopeType::kRequest;
+  if (const Status form = check_form(envelope); !form) return form;
   Subscription* listener = find(envelope.ns);
   if (listener == nullptr) {
     return fail(Errc::kUnavailable, "nobody on the host listens to {}; is the host agent running?",
                 envelope.ns);
   }
   listener->forget_old();
-  if (listener->queue_.size() + envelope.payload.size() > kMaxQueuedBytes ||
-      listener->outstanding_.size() >= kMaxOutstanding) {
-    return fail(Errc::kLimit, "the host agent does not keep up with {}", envelope.ns);
-  }
-  if (envelope.type == EnvelopeType::kRequest) {
-    if (const Status status = listener->expect_answer(envelope.id, from); !status) return status;
+  auto& outstanding = listener->outstanding_;
+  const auto same_guest = [&from](const GuestPort& guest) { return &guest == &from; };
+  if (is_request && outstanding.find(envelope.id, same_guest) != outstanding.kNowhere) return {};
+  if (const Status room = check_room(*listener, from.account_, envelope); !room) return room;
+  if (is_request) {
+    outstanding.add(envelope.id, from, loop_.clock().now());
+    ++from.account_.in_flight;
   }
   Envelope stamped = envelope;
   stamped.shed = from.shed();
   stamped.has_shed = true;
-  listener->scratch_.clear();
-  append_envelope(listener->scratch_, stamped);
-  net::append_event(listener->queue_, listener->scratch_.view());
+  stamped.refusal = {};  // the host half's own word
+  scratch_.clear();
+  if (scratch_.capacity() > kKeptCapacity) scratch_.release();
+  append_envelope(scratch_, stamped);
+  listener->queue_.push(from.account_, scratch_.view());
   listener->pending_.set();
   return {};
 }
 
-Status HostHalf::Subscription::expect_answer(std::string_view id, GuestPort& guest) {
-  Outstanding entry{{}, &guest, half_.loop_.clock().now()};
-  if (id.size() != entry.id.size()) return fail(Errc::kInvalid, "the id is not a UUID");
-  std::ranges::copy(id, entry.id.begin());
-  outstanding_.push_back(entry);
-  return {};
+void HostHalf::Subscription::remove(std::size_t at) {
+  --outstanding_[at].guest->account_.in_flight;
+  outstanding_.remove(at);
+}
+
+void HostHalf::Subscription::forget(GuestPort& guest) {
+  outstanding_.remove_if([&guest](const auto& request) {
+    if (request.guest != &guest) return false;
+    --guest.account_.in_flight;
+    return true;
+  });
+  queue_.drop(guest.account_);
 }
 
 // What was never answered must not fill the table for ever.
@@ -56,7 +113,11 @@ void HostHalf::Subscription::forget_old() {
   const SteadyTime now = half_.loop_.clock().now();
   if (now - last_sweep_ <= kForgetAfter) return;
   last_sweep_ = now;
-  std::erase_if(outstanding_, [&](const Outstanding& old) { return now - old.since > kForgetAfter; });
+  outstanding_.remove_if([now](const auto& request) {
+    if (now - request.since <= kForgetAfter) return false;
+    --request.guest->account_.in_flight;
+    return true;
+  });
 }
 
 Result<std::unique_ptr<HostHalf::Subscription>> HostHalf::subscribe(std::string_view ns) {
@@ -73,26 +134,25 @@ Status HostHalf::respond(std::string_view ns, const Envelope& response, std::str
   if (listener == nullptr || response.ns != ns || response.type != EnvelopeType::kResponse) {
     return fail(Errc::kInvalid, "not a response to a request of {}", ns);
   }
-  const auto same_shed = [&](const GuestPort* port) {
-    const ShedView shed = port->shed();
+  const auto same_shed = [&](const GuestPort& port) {
+    const ShedView shed = port.shed();
     return shed.name == response.shed.name && shed.server == response.shed.server;
   };
   // Once, and only to the guest that asked: the entry goes with the answer. The request says who that
   // was; a name alone would pick the wrong one of two.
-  auto& outstanding = listener->outstanding_;
-  const auto asked = std::ranges::find_if(outstanding, [&](const auto& entry) {
-    return std::string_view(entry.id.data(), entry.id.size()) == response.in_reply_to &&
-           same_shed(entry.guest);
-  });
-  if (asked == outstanding.end()) {
-    if (std::ranges::none_of(ports_, same_shed))
+  const std::size_t at = listener->outstanding_.find(response.in_reply_to, same_shed);
+  if (at == OutstandingRequests::kNowhere) {
+    if (std::ranges::none_of(ports_, [&](const GuestPort* port) { return same_shed(*port); }))
       return fail(Errc::kNotFound, "{} is not connected", response.shed.name);
     return fail(Errc::kRefused, "no request {} waits for an answer", response.in_reply_to);
   }
-  GuestPort& guest = *asked->guest;
-  *asked = outstanding.back();
-  outstanding.pop_back();
-  guest.deliver(response, text);
+  GuestPort& guest = *listener->outstanding_[at].guest;
+  const Status delivered =
+      guest.connected_ ? guest.deliver(response, text) : fail(Errc::kClosed, "it is away");
+  if (!delivered && delivered.error().code() == Errc::kLimit) return delivered;
+  // Also when the guest is away: it asks again when it is back, and must not wait for what has come and gone.
+  listener->remove(at);
+  if (!delivered) return fail(Errc::kNotFound, "{} is not connected", response.shed.name);
   return {};
 }
 
@@ -103,16 +163,18 @@ HostHalf::Subscription::Subscription(HostHalf& half, std::string_view ns)
 
 HostHalf::Subscription::~Subscription() {
   std::erase(half_.subscriptions_, this);
-  for (const Outstanding& entry : outstanding_) {
-    entry.guest->lose({entry.id.data(), entry.id.size()},
-                      Error(Errc::kClosed, "the host agent went away before it answered"));
+  for (const auto& request : outstanding_.all()) --request.guest->account_.in_flight;
+  for (const auto& request : outstanding_.all()) {
+    request.guest->lose(request.id(), ns_,
+                        Error(Errc::kClosed, "the host agent went away before it answered"));
   }
 }
 
-void HostHalf::Subscription::take(Buffer& written) {
-  written.clear();
-  std::swap(written, queue_);
-  pending_.reset();
+void HostHalf::Subscription::take(Buffer& batch) {
+  batch.clear();
+  if (batch.capacity() > kKeptCapacity) batch.release();
+  queue_.take(batch);
+  if (queue_.empty()) pending_.reset();
 }
 
 LocalLink::LocalLink(GuestHalf& guest, HostHalf& host, std::string name, std::string server)
@@ -124,9 +186,14 @@ LocalLink::LocalLink(GuestHalf& guest, HostHalf& host, std::string name, std::st
 LocalLink::~LocalLink() {
   guest_.connect(nullptr);
   host_.detach(*this);
+  host_.forget(*this);
 }
 
-void LocalLink::deliver(const Envelope& response, std::string_view text) { guest_.deliver(response, text); }
-void LocalLink::lose(std::string_view id, const Error& reason) { guest_.lose(id, reason); }
+Status LocalLink::deliver(const Envelope& response, std::string_view text) {
+  guest_.deliver(response, text);
+  return {};
+}
+
+void LocalLink::lose(std::string_view id, std::string_view, const Error& reason) { guest_.lose(id, reason); }
 
 }  // namespace shed::bus

@@ -5,7 +5,7 @@
 namespace shed::bus {
 
 async::Task<> answer_error(net::HttpExchange& exchange, int status, std::string_view code,
-                           std::string message) {
+                           std::string message, std::string_view headers) {
   std::string body;
   JsonWriter(body)
       .begin_object()
@@ -15,7 +15,7 @@ async::Task<> answer_error(net::HttpExchange& exchange, int status, std::string_
       .field("message", message)
       .end_object()
       .end_object();
-  (void)co_await exchange.respond(status, kJsonType, body);
+  (void)co_await exchange.respond(status, kJsonType, body, headers);
 }
 
 async::Task<bool> allow_caller(net::HttpExchange& exchange) {

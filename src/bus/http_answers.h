@@ -9,9 +9,9 @@ namespace shed::bus {
 
 inline constexpr std::string_view kJsonType = "application/json";
 
-// {"error":{"code":…,"message":…}}
+// {"error":{"code":…,"message":…}}. `headers` are further header lines, each ended by CR LF.
 async::Task<> answer_error(net::HttpExchange& exchange, int status, std::string_view code,
-                           std::string message);
+                           std::string message, std::string_view headers = {});
 
 // False, and answered 403, for what a web page can make a browser send here: under a name of the
 // page's own (DNS rebinding), or with the page's Origin. No program that is meant to be here sends one.

@@ -1,5 +1,6 @@
 #include "shed/bus/listener_api.h"
 
+#include <algorithm>
 #include <optional>
 
 #include "http_answers.h"
@@ -54,9 +55,25 @@ async::Task<> watch_connection(net::HttpExchange& exchange, async::Event& pendin
 
 }  // namespace
 
+// RFC 6750 section 2.1; the scheme in any case (RFC 9110 section 11.1).
+bool ListenerApi::is_authorized(std::string_view authorization) const {
+  if (token_.empty()) return true;
+  constexpr std::string_view kScheme = "bearer ";
+  const bool is_bearer =
+      authorization.size() > kScheme.size() &&
+      std::ranges::equal(authorization.substr(0, kScheme.size()), kScheme,
+                         [](char c, char wanted) { return c == wanted || (c | 0x20) == wanted; });
+  return is_bearer && equal_in_constant_time(authorization.substr(kScheme.size()), token_.reveal());
+}
+
 async::Task<> ListenerApi::handle(net::HttpExchange& exchange) {
   const bool allowed = co_await allow_caller(exchange);
   if (!allowed) co_return;
+  if (!is_authorized(exchange.header("authorization"))) {
+    co_return co_await answer_error(exchange, 401, "UNAUTHORIZED",
+                                    "the bearer token of the bus (--token-file) is wanted",
+                                    "www-authenticate: Bearer\r\n");
+  }
   const std::string_view path = exchange.path();
   const bool get = exchange.method() == "GET";
   if (get && path == kListeners) co_return co_await list_listeners(exchange);
@@ -92,11 +109,14 @@ async::Task<> ListenerApi::list_sheds(net::HttpExchange& exchange) {
   json.begin_object().key("sheds").begin_array();
   for (const GuestPort* guest : half_.guests()) {
     const ShedView shed = guest->shed();
-    json.begin_object()
-        .field("name", shed.name)
-        .field("backend", shed.backend)
-        .field("server", shed.server)
-        .end_object();
+    const GuestRecord record = guest->record();
+    json.begin_object().field("name", shed.name).field("backend", shed.backend).field("server", shed.server);
+    if (record.since) {
+      json.field("since", format_rfc3339(*record.since))
+          .field("dropped", record.dropped)
+          .field("refused", record.refused);
+    }
+    json.end_object();
   }
   json.end_array().end_object();
   (void)co_await exchange.respond(200, kJsonType, body);
@@ -149,6 +169,8 @@ async::Task<> ListenerApi::respond(net::HttpExchange& exchange, std::string_view
       co_return co_await answer_error(exchange, 404, "SHED_NOT_CONNECTED", status.error().text());
     case Errc::kRefused:
       co_return co_await answer_error(exchange, 404, "REQUEST_NOT_FOUND", status.error().text());
+    case Errc::kLimit:
+      co_return co_await answer_error(exchange, 429, "SHED_BUSY", status.error().text());
     default:
       co_return co_await answer_error(exchange, 400, "INVALID_BODY", status.error().text());
   }

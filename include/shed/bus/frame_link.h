@@ -25,16 +25,19 @@ class FrameSink {
 // A link is used once: it runs, and it is over. Dropping run() closes nothing; destroying the link does.
 class FrameLink {
  public:
-  // What waits to be written to a peer that reads slowly. One frame is taken whatever its size when
-  // nothing else waits.
-  static constexpr std::size_t kMaxQueued = 1024 * 1024;
+  // What waits to be written to a peer that reads slowly: 1 MiB of payloads, and the envelopes around a few
+  // hundred of them, so that a guest can send all that waits again. One frame is taken whatever its size
+  // when nothing else waits.
+  static constexpr std::size_t kMaxQueued = (1024 + 256) * 1024;
   // Without a byte in the middle of a frame: half a frame and then silence.
   static constexpr Millis kStallLimit{10'000};
   // Until the peer has taken what was queued when writing began.
   static constexpr Millis kWriteLimit{30'000};
 
-  // `limiter` takes the lines about frames that are passed over; it and the loop outlive the link.
-  FrameLink(async::Loop& loop, std::unique_ptr<net::Channel> channel, log::Limiter& limiter);
+  // `limiter` takes the lines about frames that are passed over, with `peer` in front where it is not
+  // empty; these and the loop outlive the link.
+  FrameLink(async::Loop& loop, std::unique_ptr<net::Channel> channel, log::Limiter& limiter,
+            std::string_view peer = {});
   FrameLink(const FrameLink&) = delete;
   FrameLink& operator=(const FrameLink&) = delete;
   ~FrameLink();
@@ -81,6 +84,7 @@ class FrameLink {
   async::Loop& loop_;
   std::unique_ptr<net::Channel> channel_;
   log::Limiter& limiter_;
+  std::string_view peer_;
   FrameReader reader_;
   Buffer queue_;    // what send() was given
   Buffer writing_;  // what is on its way

@@ -1,6 +1,7 @@
 // The host bus over HTTP: listeners, their event streams and their answers (protocol.md section 4).
 #pragma once
 
+#include "shed/base/secret.h"
 #include "shed/bus/host_half.h"
 #include "shed/net/http_server.h"
 
@@ -11,10 +12,13 @@ class ListenerApi : public net::HttpHandler {
   // Comments that keep a silent stream alive and show a dead one.
   static constexpr Millis kCommentInterval{15'000};
 
-  ListenerApi(async::Loop& loop, HostHalf& half) : loop_(loop), half_(half) {}
+  // With a token, every request must bring it ("Authorization: Bearer"): 401 UNAUTHORIZED otherwise.
+  ListenerApi(async::Loop& loop, HostHalf& half, Secret token = {})
+      : loop_(loop), half_(half), token_(std::move(token)) {}
   async::Task<> handle(net::HttpExchange& exchange) override;
 
  private:
+  bool is_authorized(std::string_view authorization) const;
   async::Task<> list_listeners(net::HttpExchange& exchange);
   async::Task<> list_sheds(net::HttpExchange& exchange);
   async::Task<> stream_messages(net::HttpExchange& exchange, std::string_view ns);
@@ -22,6 +26,7 @@ class ListenerApi : public net::HttpHandler {
 
   async::Loop& loop_;
   HostHalf& half_;
+  Secret token_;
   EnvelopeDecoder decoder_;
 };
 

@@ -215,9 +215,15 @@ class FakePort : public GuestPort {
   explicit FakePort(std::string name, std::string server = "mini2")
       : name_(std::move(name)), server_(std::move(server)) {}
   ShedView shed() const override { return {name_, "fake", server_}; }
-  void deliver(const Envelope&, std::string_view text) override { delivered.emplace_back(text); }
-  void lose(std::string_view id, const Error& reason) override { lost.emplace_back(std::string(id), reason); }
+  Status deliver(const Envelope&, std::string_view text) override {
+    if (status) delivered.emplace_back(text);
+    return status;
+  }
+  void lose(std::string_view id, std::string_view, const Error& reason) override {
+    lost.emplace_back(std::string(id), reason);
+  }
 
+  Status status;  // what deliver() says
   std::vector<std::string> delivered;
   std::vector<std::pair<std::string, Error>> lost;
 

@@ -49,6 +49,7 @@ struct Fixture {
   Status status;
 };
 
+// The next batch.
 std::string taken(HostHalf::Subscription& subscription) {
   Buffer buffer;
   subscription.take(buffer);
@@ -230,10 +231,106 @@ TEST_CASE("an answer for a guest that is not here is refused") {
   CHECK(fixture.respond(response_to(id, "ssh-agent", "1", elsewhere)).error().code() == Errc::kNotFound);
   fixture.half.detach(fixture.web);
   CHECK(fixture.respond(answer(id)).error().code() == Errc::kNotFound);
-  // Connected anew: what it asked before is forgotten.
+  // Connected anew: the request is done with, and can be asked again.
   fixture.half.attach(fixture.web);
   CHECK(fixture.respond(answer(id)).error().code() == Errc::kRefused);
   CHECK(fixture.web.delivered.empty());
+  taken(*listener);
+  CHECK(fixture.half.accept(fixture.web, Fixture::envelope(id, "1", EnvelopeType::kRequest)));
+  CHECK_FALSE(taken(*listener).empty());
+}
+
+TEST_CASE("a guest that comes back and asks again gets the one answer") {
+  Fixture fixture;
+  const auto listener = fixture.listen();
+  const std::string id = fixture.send(fixture.web);
+  REQUIRE_FALSE(taken(*listener).empty());
+  fixture.half.detach(fixture.web);
+  CHECK(fixture.half.guests() == std::vector<GuestPort*>{&fixture.db});
+  fixture.half.attach(fixture.web);
+  CHECK(fixture.half.accept(fixture.web, Fixture::envelope(id, "{}", EnvelopeType::kRequest)));
+  CHECK(taken(*listener).empty());
+  CHECK(fixture.respond(answer(id)));
+  CHECK(fixture.web.delivered.size() == 1);
+  CHECK(fixture.respond(answer(id)).error().code() == Errc::kRefused);
+}
+
+TEST_CASE("what a forgotten guest asked reaches no listener, and its answer no guest") {
+  Fixture fixture;
+  const auto listener = fixture.listen();
+  const std::string sent = fixture.send(fixture.web);
+  taken(*listener);
+  fixture.send(fixture.web);
+  const std::string other = fixture.send(fixture.db);
+  fixture.half.forget(fixture.web);
+  const auto events = events_in(taken(*listener));
+  REQUIRE(events.size() == 1);
+  CHECK(member(events[0], "id") == other);
+  CHECK(fixture.respond(answer(sent)).error().code() == Errc::kRefused);
+  CHECK(fixture.respond(answer(other, "db")));
+  CHECK(fixture.web.delivered.empty());
+}
+
+TEST_CASE("two guests that use one id at the same time each get their own answer") {
+  Fixture fixture;
+  const auto listener = fixture.listen();
+  const std::string id = fixture.send(fixture.web);
+  REQUIRE(fixture.half.accept(fixture.db, Fixture::envelope(id, "2", EnvelopeType::kRequest)));
+  CHECK(events_in(taken(*listener)).size() == 2);
+  CHECK(fixture.respond(answer(id, "db", "\"for db\"")));
+  CHECK(fixture.web.delivered.empty());
+  CHECK(fixture.respond(answer(id, "web", "\"for web\"")));
+  CHECK(fixture.db.delivered == std::vector<std::string>{answer(id, "db", "\"for db\"")});
+  CHECK(fixture.web.delivered == std::vector<std::string>{answer(id, "web", "\"for web\"")});
+  CHECK(fixture.respond(answer(id, "db")).error().code() == Errc::kRefused);
+}
+
+TEST_CASE("an answer that the guest has no room for can be given again") {
+  Fixture fixture;
+  const auto listener = fixture.listen();
+  const std::string id = fixture.send(fixture.web);
+  fixture.web.status = fail(Errc::kLimit, "too much waits for it");
+  CHECK(fixture.respond(answer(id)).error().code() == Errc::kLimit);
+  fixture.web.status = {};
+  CHECK(fixture.respond(answer(id)));
+  CHECK(fixture.web.delivered.size() == 1);
+}
+
+TEST_CASE("a link that breaks while its answer is handed over counts as a guest that is away") {
+  Fixture fixture;
+  const auto listener = fixture.listen();
+  const std::string id = fixture.send(fixture.web);
+  fixture.web.status = fail(Errc::kClosed, "the connection is over");
+  CHECK(fixture.respond(answer(id)).error().code() == Errc::kNotFound);
+  CHECK(fixture.respond(answer(id)).error().code() == Errc::kRefused);
+}
+
+TEST_CASE("what is no request and no event is refused, with all that is too long") {
+  Fixture fixture;
+  const auto listener = fixture.listen();
+  const std::string id = "0197f000-0000-7000-8000-000000000000";
+  const auto refused = [&](const Envelope& envelope) {
+    const Status status = fixture.half.accept(fixture.web, envelope);
+    return status ? Errc::kInternal : status.error().code();
+  };
+  CHECK(refused(Fixture::envelope(id, "1", EnvelopeType::kResponse)) == Errc::kInvalid);
+  CHECK(refused(Fixture::envelope("short", "1", EnvelopeType::kRequest)) == Errc::kInvalid);
+  Envelope stamped = Fixture::envelope(id, "1", EnvelopeType::kRequest);
+  const std::string long_time(65, '0');
+  stamped.timestamp = long_time;
+  CHECK(refused(stamped) == Errc::kInvalid);
+  const std::string large(kMaxPublishBody + 1, '1');
+  CHECK(refused(Fixture::envelope(id, large, EnvelopeType::kRequest)) == Errc::kLimit);
+  CHECK(taken(*listener).empty());
+}
+
+TEST_CASE("a guest cannot write the host half's own word into a request") {
+  Fixture fixture;
+  const auto listener = fixture.listen();
+  Envelope envelope = Fixture::envelope("0197f000-0000-7000-8000-000000000000", "1", EnvelopeType::kRequest);
+  envelope.refusal = kRefusalClosed;
+  REQUIRE(fixture.half.accept(fixture.web, envelope));
+  CHECK(taken(*listener).find("refusal") == std::string::npos);
 }
 
 TEST_CASE("when a listener goes, those whom it has not answered are told at once") {
@@ -243,6 +340,7 @@ TEST_CASE("when a listener goes, those whom it has not answered are told at once
   const std::string open = fixture.send(fixture.web);
   fixture.send(fixture.db);
   fixture.half.detach(fixture.db);
+  fixture.half.forget(fixture.db);
   REQUIRE(fixture.respond(answer(answered)));
   listener.reset();
   REQUIRE(fixture.web.lost.size() == 1);
@@ -257,29 +355,111 @@ TEST_CASE("when a listener goes, those whom it has not answered are told at once
 TEST_CASE("messages for a listener that does not read are refused at a bound, until it reads") {
   Fixture fixture;
   const auto listener = fixture.listen();
-  const std::string payload = "\"" + std::string(kMaxPublishBody - 512, 'x') + "\"";
-  int accepted = 0;
-  while (fixture.send(fixture.web, payload), fixture.status) {
-    ++accepted;
-    REQUIRE(accepted < 10);
+  const std::string payload = "\"" + std::string(kMaxPublishBody - 1024, 'x') + "\"";
+  std::deque<FakePort> flood;
+  for (int i = 0; i < 4; ++i) {
+    fixture.half.attach(flood.emplace_back(fmt::format("flood{}", i)));
+    fixture.send(flood.back(), payload, EnvelopeType::kEvent);
+    REQUIRE(fixture.status);
   }
-  CHECK(accepted == 4);
+  fixture.send(fixture.web, payload);
+  REQUIRE_FALSE(fixture.status);
   CHECK(fixture.status.error().code() == Errc::kLimit);
   CHECK(fixture.status.error().text() == "the host agent does not keep up with ssh-agent");
+  // The reserve: a guest that has nothing waiting.
+  const std::string small = fixture.send(fixture.db);
+  CHECK(fixture.status);
+  fixture.send(flood[0], "1");
+  CHECK_FALSE(fixture.status);
   taken(*listener);
   fixture.send(fixture.web, payload);
   CHECK(fixture.status);
+  for (FakePort& port : flood) fixture.half.forget(port);
+  const auto events = events_in(taken(*listener));
+  REQUIRE(events.size() == 2);
+  CHECK(member(events[0], "id") == small);
+}
+
+TEST_CASE("a guest has one message of any size waiting, or a mebibyte of them") {
+  Fixture fixture;
+  const auto listener = fixture.listen();
+  const auto other = fixture.listen("aws-credentials");
+  const std::string large = "\"" + std::string(kMaxPublishBody - 2, 'x') + "\"";
+  fixture.send(fixture.web, large);
+  REQUIRE(fixture.status);
+  Envelope elsewhere = Fixture::envelope("0197f000-0000-7000-8000-000000000000", "1", EnvelopeType::kEvent);
+  elsewhere.ns = "aws-credentials";
+  const Status refused = fixture.half.accept(fixture.web, elsewhere);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code() == Errc::kLimit);
+  CHECK(refused.error().text().find("bytes of this guest wait already") != std::string::npos);
+  CHECK(fixture.half.accept(fixture.db, elsewhere));
+  taken(*listener);
+  CHECK(fixture.half.accept(fixture.web, elsewhere));
+}
+
+TEST_CASE("a guest has 256 requests in flight over all namespaces, and others do not feel it") {
+  Fixture fixture;
+  const auto listener = fixture.listen();
+  const auto other = fixture.listen("aws-credentials");
+  const std::string oldest = fixture.send(fixture.web);
+  for (std::size_t i = 1; i < HostHalf::kMaxInFlight; ++i) fixture.send(fixture.web);
+  REQUIRE(fixture.status);
+  Envelope elsewhere = Fixture::envelope("0197f000-0000-7000-8000-000000000000", "1", EnvelopeType::kRequest);
+  elsewhere.ns = "aws-credentials";
+  const Status refused = fixture.half.accept(fixture.web, elsewhere);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code() == Errc::kLimit);
+  CHECK(refused.error().text() == "256 requests wait already");
+  fixture.send(fixture.db);
+  CHECK(fixture.status);
+  REQUIRE(fixture.respond(answer(oldest)));
+  CHECK(fixture.half.accept(fixture.web, elsewhere));
+}
+
+TEST_CASE("a guest that floods does not make another wait behind its backlog") {
+  Fixture fixture;
+  const auto listener = fixture.listen();
+  const std::string payload = "\"" + std::string(20'000, 'x') + "\"";
+  for (int i = 0; i < 40; ++i) fixture.send(fixture.web, payload);
+  const std::string id = fixture.send(fixture.db);
+  REQUIRE(fixture.status);
+  CHECK(listener->pending().is_set());
+  const auto events = events_in(taken(*listener));
+  REQUIRE(events.size() < 10);
+  CHECK(member(events[1], "id") == id);
+  // The rest waits for its turn.
+  CHECK(listener->pending().is_set());
+}
+
+TEST_CASE("guests take turns, one message each, and the order of each is kept") {
+  Fixture fixture;
+  const auto listener = fixture.listen();
+  const std::string w1 = fixture.send(fixture.web);
+  const std::string w2 = fixture.send(fixture.web);
+  const std::string w3 = fixture.send(fixture.web);
+  const std::string d1 = fixture.send(fixture.db);
+  const std::string d2 = fixture.send(fixture.db);
+  std::vector<std::string> ids;
+  for (const std::string& event : events_in(taken(*listener))) ids.push_back(member(event, "id"));
+  CHECK(ids == std::vector<std::string>{w1, d1, w2, d2, w3});
 }
 
 TEST_CASE("requests that nobody answers are bounded, and forgotten after a minute") {
   Fixture fixture;
   const auto listener = fixture.listen();
-  const std::string oldest = fixture.send(fixture.web);
-  for (std::size_t i = 1; i < HostHalf::kMaxOutstanding; ++i) {
-    fixture.send(fixture.web);
+  std::deque<FakePort> guests;
+  std::string oldest;
+  for (std::size_t i = 0; i < HostHalf::kMaxOutstanding; ++i) {
+    if (i % HostHalf::kMaxInFlight == 0) fixture.half.attach(guests.emplace_back(fmt::format("g{}", i)));
+    const std::string id = fixture.send(guests.back());
+    if (i == 0) oldest = id;
     taken(*listener);
   }
   REQUIRE(fixture.status);
+  // One request of a guest that has none under way is always taken, a second one is not.
+  fixture.send(fixture.web);
+  CHECK(fixture.status);
   fixture.send(fixture.web);
   REQUIRE_FALSE(fixture.status);
   CHECK(fixture.status.error().code() == Errc::kLimit);
@@ -289,7 +469,8 @@ TEST_CASE("requests that nobody answers are bounded, and forgotten after a minut
   fixture.clock.advance(1s);
   fixture.send(fixture.web);
   CHECK(fixture.status);
-  CHECK(fixture.respond(answer(oldest)).error().code() == Errc::kRefused);
+  CHECK(fixture.respond(answer(oldest, "g0")).error().code() == Errc::kRefused);
+  for (FakePort& port : guests) fixture.half.forget(port);
 }
 
 TEST_CASE("a link joins both halves as long as it lives") {
