@@ -4,6 +4,7 @@
 
 #include "shed/async/offload.h"
 #include "shed/base/secret.h"
+#include "tls_server_context.h"
 
 namespace shed::net {
 namespace {
@@ -13,25 +14,24 @@ constexpr std::size_t kRecord = 16 * 1024;
 // After so many reads that found something at once everybody else gets a turn.
 constexpr unsigned kReadsInARow = 16;
 
-constexpr std::string_view kHttp11 = "http/1.1";
-
 }  // namespace
 
-TlsChannel::TlsChannel(async::Loop& loop, async::Stream stream) : loop_(loop), stream_(std::move(stream)) {}
+TlsChannel::TlsChannel(async::Loop& loop, async::Stream stream)
+    : loop_(loop), stream_(std::move(stream)), readable_(loop), writable_(loop), watching_(loop) {}
 
 TlsChannel::TlsChannel(async::Loop& loop, std::unique_ptr<TlsChannel> below)
-    : loop_(loop), below_(std::move(below)) {}
+    : loop_(loop), below_(std::move(below)), readable_(loop), writable_(loop), watching_(loop) {}
 
 TlsChannel::~TlsChannel() {
   wipe(joined_);
-  if (!ssl_ || !established_ || unclean_ || dead_) return;
+  if (!ssl_ || !established_ || writing_ || broken_) return;
   ERR_clear_error();
   SSL_shutdown(ssl_.get());
   ERR_clear_error();
 }
 
-Status TlsChannel::prepare() {
-  ssl_.reset(SSL_new(verification_.state->native.get()));
+Status TlsChannel::attach(SSL_CTX* context) {
+  ssl_.reset(SSL_new(context));
   if (!ssl_) return fail(Errc::kInternal, "{}", take_openssl_error());
   BIO* transport = nullptr;
   if (below_) {
@@ -42,6 +42,11 @@ Status TlsChannel::prepare() {
   }
   if (transport == nullptr) return fail(Errc::kInternal, "{}", take_openssl_error());
   SSL_set_bio(ssl_.get(), transport, transport);
+  return {};
+}
+
+Status TlsChannel::prepare() {
+  if (const Status attached = attach(verification_.state->native.get()); !attached) return attached;
   SSL_set_connect_state(ssl_.get());
   return expect_peer(ssl_.get(), verification_);
 }
@@ -53,25 +58,41 @@ async::Task<Status> TlsChannel::handshake(std::shared_ptr<TlsContext> context, s
     const Status loaded = co_await std::move(loading);
     if (!loaded) co_return loaded;
   }
-  const Status prepared = prepare();
-  if (!prepared) co_return prepared;
+  Status status = prepare();
+  if (status) status = co_await shake_hands();
+  if (status) status = check_protocol();
+  established_ = status.has_value();
+  co_return status;
+}
+
+async::Task<Status> TlsChannel::accept(std::shared_ptr<TlsServerContext> context) {
+  Status status = attach(context->state().native.get());
+  if (!status) co_return status;
+  SSL_set_accept_state(ssl_.get());
+  status = co_await shake_hands();
+  established_ = status.has_value();
+  co_return status;
+}
+
+async::Task<Status> TlsChannel::shake_hands() {
   for (;;) {
     ERR_clear_error();
     errno = 0;
     const auto step = next(SSL_do_handshake(ssl_.get()));
     if (!step) co_return propagate(step);
     if (*step == Next::kEnd) co_return fail(Errc::kClosed, "the peer ended the handshake");
-    if (*step == Next::kDone) break;
+    if (*step == Next::kDone) co_return Status{};
     co_await wait_for(*step);
   }
+}
+
+Status TlsChannel::check_protocol() const {
   const unsigned char* name = nullptr;
   unsigned length = 0;
   SSL_get0_alpn_selected(ssl_.get(), &name, &length);
-  if (length != 0 && std::string_view(reinterpret_cast<const char*>(name), length) != kHttp11) {
-    co_return fail(Errc::kProtocol, "the peer chose a protocol that was not offered");
-  }
-  established_ = true;
-  co_return Status{};
+  const std::string_view chosen(reinterpret_cast<const char*>(name), length);
+  if (chosen.empty() || chosen == verification_.state->options.protocol) return {};
+  return fail(Errc::kProtocol, "the peer chose a protocol that was not offered");
 }
 
 Result<TlsChannel::Next> TlsChannel::next(int code) {
@@ -86,7 +107,7 @@ Result<TlsChannel::Next> TlsChannel::next(int code) {
     case SSL_ERROR_ZERO_RETURN:
       return Next::kEnd;
     default:
-      unclean_ = true;
+      broken_ = true;
       // What the peer sent before it closed can still be read when only a write failed.
       dead_ = what == SSL_ERROR_SSL;
       return std::unexpected(failure(what, system_error));
@@ -114,6 +135,7 @@ Error TlsChannel::handshake_failure(unsigned long code) {
     switch (ERR_GET_REASON(code)) {
       case SSL_R_WRONG_VERSION_NUMBER:
       case SSL_R_PACKET_LENGTH_TOO_LONG:
+      case SSL_R_HTTP_REQUEST:
         return {Errc::kProtocol, "the peer does not speak TLS; is it plain http?"};
       case SSL_R_UNSUPPORTED_PROTOCOL:
       case SSL_R_TLSV1_ALERT_PROTOCOL_VERSION:
@@ -128,12 +150,40 @@ Error TlsChannel::handshake_failure(unsigned long code) {
 }
 
 async::Task<> TlsChannel::wait_for(Next next) {
-  if (next == Next::kReadable) {
-    auto readable = stream().readable();
+  if (below_) {
+    co_await below_->wait_for(next);
+    co_return;
+  }
+  Side& side = next == Next::kReadable ? readable_ : writable_;
+  if (!side.watched) {
+    side.watched = true;
+    watching_.spawn(watch(side));
+  }
+  auto changed = side.changed.wait();
+  co_await changed;
+}
+
+async::Task<> TlsChannel::watch(Side& side) {
+  if (&side == &readable_) {
+    auto readable = stream_->readable();
     co_await readable;
   } else {
-    auto writable = stream().writable();
+    auto writable = stream_->writable();
     co_await writable;
+  }
+  side.watched = false;
+  side.changed.wake_all();
+}
+
+// Who waits for bytes while the reader runs, or for room while the writer runs, is the other one, with
+// a need that is not its usual one. While a message of TLS itself is half done, it is so for both.
+void TlsChannel::wake_other(bool reading, bool failed) {
+  TlsChannel& waited_on = below_ ? *below_ : *this;
+  if (failed) {
+    waited_on.readable_.changed.wake_all();
+    waited_on.writable_.changed.wake_all();
+  } else if (SSL_in_init(ssl_.get()) == 0) {
+    (reading ? waited_on.readable_ : waited_on.writable_).changed.wake_all();
   }
 }
 
@@ -141,7 +191,18 @@ Result<TlsChannel::Next> TlsChannel::read_some(std::span<char> into, std::size_t
   if (dead_) return fail(Errc::kClosed, "the connection is broken");
   ERR_clear_error();
   errno = 0;
-  return next(SSL_read_ex(ssl_.get(), into.data(), into.size(), &count));
+  const auto step = next(SSL_read_ex(ssl_.get(), into.data(), into.size(), &count));
+  wake_other(true, !step);
+  return step;
+}
+
+Result<TlsChannel::Next> TlsChannel::write_some(std::string_view bytes, std::size_t& count) {
+  if (dead_) return fail(Errc::kClosed, "the connection is broken");
+  ERR_clear_error();
+  errno = 0;
+  const auto step = next(SSL_write_ex(ssl_.get(), bytes.data(), bytes.size(), &count));
+  wake_other(false, !step);
+  return step;
 }
 
 async::Task<Result<std::size_t>> TlsChannel::read(std::span<char> into) {
@@ -162,17 +223,21 @@ async::Task<Result<std::size_t>> TlsChannel::read(std::span<char> into) {
 }
 
 Result<std::optional<std::size_t>> TlsChannel::try_read(std::span<char> into) {
-  std::size_t count = 0;
-  const auto step = read_some(into, count);
-  if (!step) return propagate(step);
-  if (*step == Next::kDone) return count;
-  if (*step == Next::kEnd) return std::size_t{0};
+  for (unsigned tries = 0; tries < kReadsInARow; ++tries) {
+    std::size_t count = 0;
+    const auto step = read_some(into, count);
+    if (!step) return propagate(step);
+    if (*step == Next::kDone) return count;
+    if (*step == Next::kEnd) return std::size_t{0};
+    // Otherwise a message of TLS itself was read, and more may be there.
+    if (*step == Next::kWritable || errno == EAGAIN || errno == EWOULDBLOCK) break;
+  }
   return std::nullopt;
 }
 
 async::Task<Status> TlsChannel::write(std::string_view first, std::string_view second) {
-  if (unclean_) co_return fail(Errc::kClosed, "the connection is broken");
-  unclean_ = true;  // and stays so when this is dropped after half of it
+  if (writing_ || broken_) co_return fail(Errc::kClosed, "the connection is broken");
+  writing_ = true;  // and stays so when this is dropped after half of it
   Status status;
   if (first.size() + second.size() <= kRecord && !second.empty()) {
     joined_.reserve(first.size() + second.size());
@@ -183,16 +248,14 @@ async::Task<Status> TlsChannel::write(std::string_view first, std::string_view s
     status = co_await write_all(first);
     if (status) status = co_await write_all(second);
   }
-  if (status) unclean_ = false;
+  if (status) writing_ = false;
   co_return status;
 }
 
 async::Task<Status> TlsChannel::write_all(std::string_view bytes) {
   while (!bytes.empty()) {
     std::size_t count = 0;
-    ERR_clear_error();
-    errno = 0;
-    const auto step = next(SSL_write_ex(ssl_.get(), bytes.data(), bytes.size(), &count));
+    const auto step = write_some(bytes, count);
     if (!step) co_return propagate(step);
     if (*step == Next::kEnd) co_return fail(Errc::kClosed, "the peer closed the connection");
     if (*step == Next::kDone) {

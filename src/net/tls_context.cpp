@@ -13,8 +13,8 @@ constexpr std::string_view kPinPrefix = "sha256:";
 constexpr const char* kCiphers12 = "ECDHE+AESGCM:ECDHE+CHACHA20";
 // 112 bits of security: no RSA below 2048 bits, no SHA-1 under a certificate. What Debian has.
 constexpr int kSecurityLevel = 2;
-// The list for ALPN (RFC 7301): each name with its length in front.
-constexpr unsigned char kProtocols[] = {8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
+// RFC 7301: the length of a name is one byte.
+constexpr std::size_t kMaxProtocol = 255;
 
 Result<Sha256> parse_pin(std::string_view text) {
   Sha256 digest{};
@@ -29,11 +29,34 @@ Result<Sha256> parse_pin(std::string_view text) {
   return fail(Errc::kInvalid, "a pin is sha256: and the 64 hex digits of the certificate's SHA-256");
 }
 
-Result<SslContext> new_native() {
+// RFC 7301: each name with its length in front.
+Status offer_protocol(SSL_CTX* context, std::string_view name) {
+  if (name.empty()) return {};
+  if (name.size() > kMaxProtocol)
+    return fail(Errc::kInvalid, "the name of a protocol has {} bytes", name.size());
+  std::string list(1, static_cast<char>(name.size()));
+  list += name;
+  const auto* bytes = reinterpret_cast<const unsigned char*>(list.data());
+  if (SSL_CTX_set_alpn_protos(context, bytes, static_cast<unsigned>(list.size())) == 0) return {};
+  return fail(Errc::kInternal, "TLS: {}", take_openssl_error());
+}
+
+Result<SslContext> new_client_context(std::string_view protocol) {
+  auto native = new_ssl_context(TLS_client_method());
+  if (!native) return native;
+  SSL_CTX_set_verify(native->get(), SSL_VERIFY_PEER, nullptr);
+  SSL_CTX_set_cert_verify_callback(native->get(), verify_certificate, nullptr);
+  if (const Status offered = offer_protocol(native->get(), protocol); !offered) return propagate(offered);
+  return native;
+}
+
+}  // namespace
+
+Result<SslContext> new_ssl_context(const SSL_METHOD* method) {
   // The system's openssl.cnf is for the system's programs: it can name modules to load, which a static
   // binary could not survive.
   OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG, nullptr);
-  SslContext native(SSL_CTX_new(TLS_client_method()));
+  SslContext native(SSL_CTX_new(method));
   if (!native) return fail(Errc::kInternal, "TLS: {}", take_openssl_error());
   SSL_CTX* context = native.get();
   SSL_CTX_set_security_level(context, kSecurityLevel);
@@ -42,17 +65,14 @@ Result<SslContext> new_native() {
       context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_NO_TICKET | SSL_OP_CLEANSE_PLAINTEXT);
   SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                                 SSL_MODE_RELEASE_BUFFERS);
+  // After each message of TLS itself the loop has its turn: a peer could send new keys without end.
+  SSL_CTX_clear_mode(context, SSL_MODE_AUTO_RETRY);
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
-  SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nullptr);
-  SSL_CTX_set_cert_verify_callback(context, verify_certificate, nullptr);
   const bool made = SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) == 1 &&
-                    SSL_CTX_set_cipher_list(context, kCiphers12) == 1 &&
-                    SSL_CTX_set_alpn_protos(context, kProtocols, sizeof kProtocols) == 0;
+                    SSL_CTX_set_cipher_list(context, kCiphers12) == 1;
   if (!made) return fail(Errc::kInternal, "TLS: {}", take_openssl_error());
   return native;
 }
-
-}  // namespace
 
 std::string pin_text(const Sha256& digest) {
   std::string text(kPinPrefix);
@@ -79,7 +99,7 @@ std::string TlsContext::State::trusted() const {
 }
 
 Result<std::shared_ptr<TlsContext>> TlsContext::create(TlsOptions options) {
-  auto native = new_native();
+  auto native = new_client_context(options.protocol);
   if (!native) return propagate(native);
   auto state = std::make_shared<State>();
   state->native = std::move(*native);

@@ -33,6 +33,8 @@ struct TlsContext::State {
   std::atomic<bool> ready_ = false;
 };
 
+// What clients and servers have in common: versions, ciphers, and what is not done.
+Result<SslContext> new_ssl_context(const SSL_METHOD* method);
 // "sha256:<64 hex>".
 std::string pin_text(const Sha256& digest);
 

@@ -24,6 +24,7 @@ using SslContext = std::unique_ptr<SSL_CTX, SslFreed<SSL_CTX_free>>;
 using SslConnection = std::unique_ptr<SSL, SslFreed<SSL_free>>;
 using Certificate = std::unique_ptr<X509, SslFreed<X509_free>>;
 using CertificateStore = std::unique_ptr<X509_STORE, SslFreed<X509_STORE_free>>;
+using PrivateKey = std::unique_ptr<EVP_PKEY, SslFreed<EVP_PKEY_free>>;
 using AlternativeNames = std::unique_ptr<GENERAL_NAMES, SslFreed<GENERAL_NAMES_free>>;
 
 // The oldest entry of OpenSSL's error queue in words, which leaves the queue empty.

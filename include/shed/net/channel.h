@@ -11,8 +11,9 @@
 
 namespace shed::net {
 
-// One task reads or writes at a time. What is dropped while it waits leaves nothing behind; a
-// connection whose write was dropped has sent an unknown part of it and serves for nothing more.
+// One task reads and one writes at a time; they do not disturb one another. What is dropped while it
+// waits leaves nothing behind; a connection whose write was dropped has sent an unknown part of it and
+// serves for nothing more.
 class Channel {
  public:
   Channel() = default;

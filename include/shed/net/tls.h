@@ -17,6 +17,8 @@ namespace shed::net {
 struct TlsOptions {
   std::string ca_file;  // PEM bundle used instead of the system's roots; empty: the system's
   std::string pin;      // "sha256:<64 hex>" of the leaf's DER: replaces chain, dates and name
+  // Offered to the server (ALPN, RFC 7301), which may choose none but no other. Empty: none is offered.
+  std::string protocol = "http/1.1";
 };
 
 // What connections to servers have in common. Belongs to one loop; shared by its clients.

@@ -15,7 +15,7 @@ TlsOptions authority_options() {
 // A pair after its handshake.
 class Connected : public TlsPair {
  public:
-  explicit Connected(const TlsServerOptions& options = {})
+  explicit Connected(const TlsPeerOptions& options = {})
       : TlsPair(authority_options(), "localhost", options) {
     REQUIRE(server->accept());
     REQUIRE(opened->done());

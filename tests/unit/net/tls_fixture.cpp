@@ -71,21 +71,21 @@ const Identity& test_server() {
   return kServer;
 }
 
-TlsPeer::TlsPeer(async::Loop& loop, Peer peer, const TlsServerOptions& options)
+TlsPeer::TlsPeer(async::Loop& loop, Peer peer, const TlsPeerOptions& options)
     : loop_(loop), peer_(std::move(peer)) {
   configure(options);
   REQUIRE(::fcntl(peer_->fd(), F_SETFL, O_NONBLOCK) == 0);
   REQUIRE(SSL_set_fd(ssl_.get(), peer_->fd()) == 1);
 }
 
-TlsPeer::TlsPeer(async::Loop& loop, TlsPeer& below, const TlsServerOptions& options) : loop_(loop) {
+TlsPeer::TlsPeer(async::Loop& loop, TlsPeer& below, const TlsPeerOptions& options) : loop_(loop) {
   configure(options);
   BIO* transport = BIO_new(BIO_f_ssl());
   BIO_set_ssl(transport, below.native(), BIO_NOCLOSE);
   SSL_set_bio(ssl_.get(), transport, transport);
 }
 
-void TlsPeer::configure(const TlsServerOptions& options) {
+void TlsPeer::configure(const TlsPeerOptions& options) {
   context_.reset(SSL_CTX_new(TLS_server_method()));
   SSL_CTX* context = context_.get();
   const Identity& identity = options.identity != nullptr ? *options.identity : test_server();
@@ -167,7 +167,7 @@ void TlsPeer::close() {
   peer_->reset();
 }
 
-TlsPair::TlsPair(TlsOptions options, std::string host, const TlsServerOptions& server_options) {
+TlsPair::TlsPair(TlsOptions options, std::string host, const TlsPeerOptions& server_options) {
   int ends[2];
   REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
   auto context = TlsContext::create(std::move(options));

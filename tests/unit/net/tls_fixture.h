@@ -11,8 +11,6 @@
 
 namespace shed::net {
 
-using PrivateKey = std::unique_ptr<EVP_PKEY, SslFreed<EVP_PKEY_free>>;
-
 struct CertificateWish {
   std::string subject = "server";
   std::string names = "DNS:localhost";  // as in OpenSSL's subjectAltName; empty: none
@@ -44,7 +42,7 @@ inline void write_text(const std::string& path, std::string_view text) {
   std::ofstream(path, std::ios::binary) << text;
 }
 
-struct TlsServerOptions {
+struct TlsPeerOptions {
   const Identity* identity = nullptr;      // null: test_server()
   const Identity* intermediate = nullptr;  // sent behind the certificate
   int lowest = TLS1_2_VERSION;
@@ -54,9 +52,9 @@ struct TlsServerOptions {
 // The server's end of one connection.
 class TlsPeer {
  public:
-  TlsPeer(async::Loop& loop, Peer peer, const TlsServerOptions& options = {});
+  TlsPeer(async::Loop& loop, Peer peer, const TlsPeerOptions& options = {});
   // TLS inside the other one.
-  TlsPeer(async::Loop& loop, TlsPeer& below, const TlsServerOptions& options = {});
+  TlsPeer(async::Loop& loop, TlsPeer& below, const TlsPeerOptions& options = {});
   TlsPeer(TlsPeer&&) noexcept = default;
 
   // Answers the handshake; whether it came to its end.
@@ -74,7 +72,7 @@ class TlsPeer {
   SSL* native() { return ssl_.get(); }
 
  private:
-  void configure(const TlsServerOptions& options);
+  void configure(const TlsPeerOptions& options);
   async::Loop& loop_;
   std::optional<Peer> peer_;
   SslContext context_;
@@ -87,7 +85,7 @@ class TlsPeer {
 // Two connected sockets, and what start_tls() makes of the first.
 class TlsPair {
  public:
-  explicit TlsPair(TlsOptions options, std::string host = "localhost", const TlsServerOptions& server = {});
+  explicit TlsPair(TlsOptions options, std::string host = "localhost", const TlsPeerOptions& server = {});
 
   using Opened = Result<std::unique_ptr<Channel>>;
   Channel& channel() { return ****opened; }
@@ -129,7 +127,7 @@ class TlsStage : public Stage {
     return url;
   }
   // The next connection, after its handshake.
-  TlsPeer accept_tls(const TlsServerOptions& options = {}) {
+  TlsPeer accept_tls(const TlsPeerOptions& options = {}) {
     TlsPeer peer(loop, accept(), options);
     INFO(peer.failure());
     REQUIRE(peer.accept());

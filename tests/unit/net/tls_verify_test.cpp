@@ -8,7 +8,7 @@ namespace {
 using Catch::Contains;
 using Catch::StartsWith;
 
-TlsServerOptions showing(const Identity& identity) { return {.identity = &identity}; }
+TlsPeerOptions showing(const Identity& identity) { return {.identity = &identity}; }
 
 TEST_CASE("a certificate from an authority of the bundle is accepted") {
   const int version = GENERATE(TLS1_2_VERSION, TLS1_3_VERSION);
