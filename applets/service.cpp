@@ -66,7 +66,7 @@ async::Task<> watch_signal(async::SignalWatcher& signal, async::Event& over, boo
   over.set();
 }
 
-async::Task<int> run_scope(async::Loop& loop, async::Task<> task) {
+async::Task<int> run_scope(async::Loop& loop, async::Task<> task, async::Task<> farewell) {
   async::Event over(loop);
   bool stopped = false;
   async::SignalWatcher terminate(loop, SIGTERM);
@@ -78,8 +78,12 @@ async::Task<int> run_scope(async::Loop& loop, async::Task<> task) {
   scope.spawn(watch(std::move(task), over));
   auto wait = over.wait();
   co_await wait;
-  co_return stopped ? 0 : 1;
+  if (!stopped) co_return 1;
+  co_await std::move(farewell);
+  co_return 0;
 }
+
+async::Task<> leave_at_once() { co_return; }
 
 volatile std::sig_atomic_t end_status = 0;  // for the handler of end_soon()
 
@@ -117,7 +121,11 @@ void become_alone() {
 }
 
 int run_until_signal(async::Loop& loop, async::Task<> task) {
-  return loop.block_on(run_scope(loop, std::move(task)));
+  return run_until_signal(loop, std::move(task), leave_at_once());
+}
+
+int run_until_signal(async::Loop& loop, async::Task<> task, async::Task<> farewell) {
+  return loop.block_on(run_scope(loop, std::move(task), std::move(farewell)));
 }
 
 int end_soon(int status, Millis limit) {

@@ -25,6 +25,8 @@ void become_private();
 // Runs the task until it ends or SIGTERM or SIGINT comes, also one that was held. Returns the exit status: 0
 // after a signal, 1 when the task ended by itself.
 int run_until_signal(async::Loop& loop, async::Task<> task);
+// After the signal `farewell` runs to its end beside the task: it must have a time limit of its own.
+int run_until_signal(async::Loop& loop, async::Task<> task, async::Task<> farewell);
 
 // Returns the status, with which the process ends within the limit whatever still runs on the thread pool:
 // nothing can stop a look-up there, and a name server that says nothing holds one for up to half a minute.

@@ -5,6 +5,8 @@
 namespace shed::bus {
 namespace {
 
+constexpr std::string_view kStopping = "the bus is stopping";
+
 struct Refusal {
   int status;
   std::string_view code;
@@ -27,7 +29,20 @@ Refusal refusal_for(Errc code) {
 
 }  // namespace
 
+void PublishEndpoint::shut_down() {
+  stopping_ = true;
+  half_.lose_all(Error(Errc::kClosed, std::string(kStopping)));
+  if (visits_ == 0) idle_.set();
+}
+
+async::Task<> PublishEndpoint::farewell() {
+  shut_down();
+  auto idle = idle_.wait_for(kFarewellLimit);
+  (void)co_await idle;
+}
+
 async::Task<> PublishEndpoint::handle(net::HttpExchange& exchange) {
+  const Visit visit(*this);
   if (exchange.path() != "/v1/publish")
     co_return co_await answer_error(exchange, 404, "NOT_FOUND", "no such path");
   if (exchange.method() != "POST") {
@@ -39,7 +54,7 @@ async::Task<> PublishEndpoint::handle(net::HttpExchange& exchange) {
     co_return co_await answer_error(exchange, 413, "BODY_TOO_LARGE",
                                     fmt::format("the body is over {} bytes", kMaxPublishBody));
   }
-  if (stopping_) co_return co_await answer_error(exchange, 503, "SHUTTING_DOWN", "the bus is stopping");
+  if (stopping_) co_return co_await refuse(exchange, Error(Errc::kClosed, std::string(kStopping)));
   co_await publish(exchange);
 }
 
@@ -55,8 +70,7 @@ async::Task<> PublishEndpoint::publish(net::HttpExchange& exchange) {
     if (sent) {
       (void)co_await exchange.respond(202, {}, {});
     } else {
-      const Refusal refusal = refusal_for(sent.error().code());
-      co_await answer_error(exchange, refusal.status, refusal.code, sent.error().text());
+      co_await refuse(exchange, sent.error());
     }
     co_return;
   }
@@ -71,8 +85,12 @@ async::Task<> PublishEndpoint::publish(net::HttpExchange& exchange) {
     (void)co_await exchange.respond(200, kJsonType, reply->text());
     co_return;
   }
-  const Refusal refusal = refusal_for(reply.error().code());
-  co_await answer_error(exchange, refusal.status, refusal.code, reply.error().text());
+  co_await refuse(exchange, reply.error());
+}
+
+async::Task<> PublishEndpoint::refuse(net::HttpExchange& exchange, Error reason) {
+  const Refusal refusal = stopping_ ? Refusal{503, "SHUTTING_DOWN"} : refusal_for(reason.code());
+  return answer_error(exchange, refusal.status, refusal.code, reason.text());
 }
 
 }  // namespace shed::bus

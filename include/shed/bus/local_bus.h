@@ -28,6 +28,8 @@ class LocalBus {
 
   // Takes connections until the task is dropped; those that are there go with the bus.
   async::Task<> serve();
+  // Tells those who wait that the bus stops, while serve() goes on; PublishEndpoint::farewell().
+  async::Task<> farewell() { return publish_.farewell(); }
 
   const net::Address& guest_address() const { return guest_listener_.address(); }
   const net::Address& host_address() const { return host_listener_.address(); }

@@ -14,6 +14,7 @@ struct Fixture {
   GuestHalf half{loop};
 
   Fixture() { half.connect(&uplink); }
+  // The payload must outlive the request.
   RunningRequest request(std::string_view payload = "{}", Millis limit = 30s) {
     return RunningRequest(loop, half.request("ssh-agent", payload, limit));
   }
@@ -80,13 +81,100 @@ TEST_CASE("what the uplink refuses fails at once, with its reason") {
   CHECK((*request).error().text() == "the queue is full");
 }
 
-TEST_CASE("when the connection is lost, everybody who waits is told") {
+TEST_CASE("a request that waits outlives its connection, and is sent again under the same id") {
   Fixture fixture;
-  auto first = fixture.request();
-  auto second = fixture.request();
+  auto first = fixture.request("1");
+  fixture.pass(1ms);
+  auto second = fixture.request("2");
+  auto answered = fixture.request("3");
+  CHECK(deliver(fixture.half, fixture.answer_to_last()));
   fixture.half.connect(nullptr);
-  CHECK(code_of(first) == Errc::kClosed);
-  CHECK(code_of(second) == Errc::kClosed);
+  fixture.pass(20s);
+  CHECK_FALSE(first.done());
+  FakeUplink other;
+  fixture.half.connect(&other);
+  REQUIRE(other.sent.size() == 2);
+  for (std::size_t i = 0; i < 2; ++i) {
+    const FakeUplink::Sent& before = fixture.uplink.sent[i];
+    CHECK(other.sent[i].id == before.id);
+    CHECK(other.sent[i].ns == before.ns);
+    CHECK(other.sent[i].payload == before.payload);
+    CHECK(other.sent[i].timestamp == before.timestamp);
+  }
+  CHECK(deliver(fixture.half, response_to(other.sent[0].id, "ssh-agent", "1")));
+  CHECK((*first).has_value());
+  CHECK_FALSE(second.done());
+}
+
+TEST_CASE("requests are sent again oldest first, whatever their place in the table is") {
+  Fixture fixture;
+  auto oldest = fixture.owned_request();
+  auto older = fixture.owned_request();
+  oldest.reset();
+  auto newer = fixture.request();
+  const std::string older_id = fixture.uplink.sent[1].id, newer_id = fixture.uplink.sent[2].id;
+  FakeUplink other;
+  fixture.half.connect(&other);
+  REQUIRE(other.sent.size() == 2);
+  CHECK(other.sent[0].id == older_id);
+  CHECK(other.sent[1].id == newer_id);
+}
+
+TEST_CASE("each request keeps the time it has, with a connection or without") {
+  Fixture fixture;
+  auto request = fixture.request("{}", 30s);
+  fixture.pass(10s);
+  fixture.half.connect(nullptr);
+  fixture.pass(10s);
+  SECTION("nobody comes back") {
+    fixture.pass(9'999ms);
+    CHECK_FALSE(request.done());
+    fixture.pass(1ms);
+    CHECK(code_of(request) == Errc::kClosed);
+    CHECK((*request).error().text() == "the connection to the host was lost and did not come back");
+  }
+  SECTION("somebody does, and says nothing") {
+    FakeUplink other;
+    fixture.half.connect(&other);
+    fixture.pass(9'999ms);
+    CHECK_FALSE(request.done());
+    fixture.pass(1ms);
+    CHECK(code_of(request) == Errc::kTimeout);
+  }
+}
+
+TEST_CASE("what the new connection refuses fails with its reason") {
+  Fixture fixture;
+  auto request = fixture.request();
+  FakeUplink other;
+  other.status = fail(Errc::kUnavailable, "nobody listens");
+  fixture.half.connect(&other);
+  CHECK(code_of(request) == Errc::kUnavailable);
+  CHECK((*request).error().text() == "nobody listens");
+}
+
+TEST_CASE("what the new connection has no room for is sent when it has") {
+  Fixture fixture;
+  auto first = fixture.request("1");
+  auto second = fixture.request("2");
+  FakeUplink other;
+  other.status = fail(Errc::kLimit, "the queue is full");
+  fixture.half.connect(&other);
+  CHECK_FALSE(first.done());
+  other.status = {};
+  fixture.half.send_waiting();
+  REQUIRE(other.sent.size() == 2);
+  CHECK(other.sent[0].payload == "1");
+  fixture.half.send_waiting();
+  CHECK(other.sent.size() == 2);
+}
+
+TEST_CASE("a host that has forgotten gets the requests again on the same connection") {
+  Fixture fixture;
+  auto request = fixture.request();
+  fixture.half.connect(&fixture.uplink);
+  REQUIRE(fixture.uplink.sent.size() == 2);
+  CHECK(fixture.uplink.sent[0].id == fixture.uplink.sent[1].id);
 }
 
 TEST_CASE("a connection that is back carries requests again") {
@@ -124,6 +212,7 @@ TEST_CASE("a second answer is dropped") {
 TEST_CASE("what is no answer to the request is dropped, and it waits on") {
   Fixture fixture;
   auto request = fixture.request();
+  LogLines log;
   const std::string id = fixture.uplink.sent.back().id;
   CHECK_FALSE(deliver(fixture.half, response_to(id, "aws-credentials", "1")));
   CHECK_FALSE(deliver(fixture.half, response_to("another", "ssh-agent", "1")));
@@ -162,6 +251,99 @@ TEST_CASE("so many requests wait at a time, and the next is refused at once") {
   }
   auto next = fixture.request();
   CHECK_FALSE(next.done());
+}
+
+TEST_CASE("so many bytes wait at a time, and what would be more is refused at once") {
+  Fixture fixture;
+  const std::string half(GuestHalf::kMaxWaitingBytes / 2, 'x');
+  auto first = fixture.request(half);
+  auto second = fixture.request(half);
+  auto refused = fixture.request("1");
+  CHECK(code_of(refused) == Errc::kLimit);
+  CHECK((*refused).error().text() == "requests with 1048576 bytes wait already");
+  CHECK(fixture.uplink.sent.size() == 2);
+  SECTION("until one was dropped") { second.drop(); }
+  SECTION("until one was answered") { CHECK(deliver(fixture.half, fixture.answer_to_last())); }
+  SECTION("until one was lost") {
+    fixture.half.lose(fixture.uplink.sent.back().id, Error(Errc::kClosed, "gone"));
+  }
+  auto next = fixture.request(half);
+  CHECK_FALSE(next.done());
+}
+
+TEST_CASE("a refusal of the host half ends the request with its kind and its text") {
+  Fixture fixture;
+  const auto [word, code] = GENERATE(table<std::string, Errc>(
+      {{"unavailable", Errc::kUnavailable}, {"limit", Errc::kLimit}, {"closed", Errc::kClosed}}));
+  auto request = fixture.request();
+  CHECK(deliver(fixture.half,
+                fmt::format(R"({{"id":"x","namespace":"ssh-agent","type":"response","in_reply_to":"{}",)"
+                            R"("payload":{{"error":"no \"room\"","code":"INTERNAL_ERROR"}},"refusal":"{}"}})",
+                            fixture.uplink.sent.back().id, word)));
+  CHECK(code_of(request) == code);
+  CHECK((*request).error().text() == "no \"room\"");
+}
+
+TEST_CASE("a refusal without a text has one, and a word that nobody knows is an ordinary answer") {
+  Fixture fixture;
+  auto request = fixture.request();
+  const auto refusal = [&](std::string_view word) {
+    return fmt::format(
+        R"({{"id":"x","namespace":"ssh-agent","type":"response","in_reply_to":"{}","payload":7,"refusal":"{}"}})",
+        fixture.uplink.sent.back().id, word);
+  };
+  SECTION("no text") {
+    CHECK(deliver(fixture.half, refusal("closed")));
+    CHECK(code_of(request) == Errc::kClosed);
+    CHECK((*request).error().text() == "the host refused the request");
+  }
+  SECTION("unknown") {
+    CHECK(deliver(fixture.half, refusal("perhaps")));
+    CHECK((*request).has_value());
+  }
+}
+
+TEST_CASE("what is dropped is counted by its cause, and said once a minute") {
+  Fixture fixture;
+  LogLines log;
+  auto late = fixture.request("{}", 1s);
+  const std::string late_answer = fixture.answer_to_last();
+  fixture.pass(1s);
+  CHECK(code_of(late) == Errc::kTimeout);
+  auto answered = fixture.request();
+  const std::string answer = fixture.answer_to_last();
+  CHECK(deliver(fixture.half, answer));
+  auto waiting = fixture.request("{}", 120s);
+  const std::string mismatched = response_to(fixture.uplink.sent.back().id, "aws-credentials", "1");
+  for (int i = 0; i < 3; ++i) {
+    CHECK_FALSE(deliver(fixture.half, late_answer));
+    CHECK_FALSE(deliver(fixture.half, answer));
+    CHECK_FALSE(deliver(fixture.half, mismatched));
+    CHECK_FALSE(deliver(fixture.half, response_to("0192b3a4-0000-7000-8000-000000000001", "n", "1")));
+  }
+  const GuestHalf::Dropped& dropped = fixture.half.dropped();
+  CHECK(dropped.late == 3);
+  CHECK(dropped.duplicate == 3);
+  CHECK(dropped.mismatched == 3);
+  CHECK(dropped.unasked == 3);
+  CHECK(log.warnings.size() == 4);
+  CHECK(log.count("too late") == 1);
+  CHECK(log.count("second answer") == 1);
+  CHECK(log.count("does not fit") == 1);
+  CHECK(log.count("nobody asked") == 1);
+  fixture.pass(60s);
+  CHECK_FALSE(deliver(fixture.half, answer));
+  CHECK(log.count("second answer to a request was dropped (2 more like this were left out)") == 1);
+  CHECK_FALSE(waiting.done());
+}
+
+TEST_CASE("everybody who waits can be told at once") {
+  Fixture fixture;
+  auto first = fixture.request();
+  auto second = fixture.request();
+  fixture.half.lose_all(Error(Errc::kClosed, "the bus is stopping"));
+  CHECK(code_of(first) == Errc::kClosed);
+  CHECK((*second).error().text() == "the bus is stopping");
 }
 
 TEST_CASE("a request that was dropped is not answered") {

@@ -33,6 +33,11 @@ class Fixture {
     loop.poll();
   }
 
+  async::Task<bool> say_farewell() {
+    co_await endpoint.farewell();
+    co_return true;
+  }
+
   FakeClock clock;
   async::Loop loop{clock};
   net::TemporaryFolder folder;
@@ -143,16 +148,61 @@ TEST_CASE("without the host it is NO_CONNECTION, at once") {
   CHECK(fixture.publish(R"({"namespace":"n","type":"event"})").is_error(503, "NO_CONNECTION"));
 }
 
-TEST_CASE("when the connection goes while a request waits, it is CONNECTION_LOST at once") {
+TEST_CASE("when the listener goes while a request waits, it is CONNECTION_LOST at once") {
   Fixture fixture;
   net::Peer peer = fixture.connect();
   peer.send(http_post(kPath, kPing));
-  SECTION("the connection") { fixture.half.connect(nullptr); }
-  SECTION("the listener") {
-    fixture.half.lose(fixture.uplink.sent.at(0).id, Error(Errc::kClosed, "the host agent went away"));
-  }
+  fixture.half.lose(fixture.uplink.sent.at(0).id, Error(Errc::kClosed, "the host agent went away"));
   fixture.loop.poll();
   CHECK(parse_answer(peer.received()).is_error(503, "CONNECTION_LOST"));
+}
+
+TEST_CASE("when the connection goes and does not come back in time, it is CONNECTION_LOST") {
+  Fixture fixture;
+  net::Peer peer = fixture.connect();
+  peer.send(http_post(kPath, kPing));
+  fixture.half.connect(nullptr);
+  fixture.pass(29'999ms);
+  CHECK(peer.received().empty());
+  fixture.pass(1ms);
+  CHECK(parse_answer(peer.received()).is_error(503, "CONNECTION_LOST"));
+}
+
+TEST_CASE("what a request asks is sent again as it was, when a new connection comes") {
+  Fixture fixture;
+  net::Peer peer = fixture.connect();
+  peer.send(http_post(kPath, kPing));
+  // Others come meanwhile, over the same decoder.
+  CHECK(fixture.publish(R"({"namespace":"other","type":"event","payload":"........................"})")
+            .status == 202);
+  FakeUplink next;
+  fixture.half.connect(&next);
+  REQUIRE(next.sent.size() == 1);
+  CHECK(next.sent[0].id == fixture.uplink.sent[0].id);
+  CHECK(next.sent[0].ns == "ssh-agent");
+  CHECK(next.sent[0].payload == R"({"operation":"ping"})");
+  CHECK(deliver(fixture.half, response_to(next.sent[0].id, "ssh-agent", "1")));
+  fixture.loop.poll();
+  CHECK(parse_answer(peer.received()).status == 200);
+  fixture.half.connect(nullptr);
+}
+
+TEST_CASE("what the host half refuses in an answer is refused as where both halves are one process") {
+  Fixture fixture;
+  const auto [word, status, code] =
+      GENERATE(table<std::string, int, std::string>({{"unavailable", 503, "NO_CONNECTION"},
+                                                     {"limit", 429, "TOO_MANY_REQUESTS"},
+                                                     {"closed", 503, "CONNECTION_LOST"}}));
+  net::Peer peer = fixture.connect();
+  peer.send(http_post(kPath, kPing));
+  CHECK(deliver(fixture.half,
+                fmt::format(R"({{"id":"x","namespace":"ssh-agent","type":"response","in_reply_to":"{}",)"
+                            R"("payload":{{"error":"why","code":"INTERNAL_ERROR"}},"refusal":"{}"}})",
+                            fixture.uplink.sent.at(0).id, word)));
+  fixture.loop.poll();
+  const Answer answer = parse_answer(peer.received());
+  CHECK(answer.is_error(status, code));
+  CHECK(answer.body.find("\"why\"") != std::string::npos);
 }
 
 TEST_CASE("without an answer it is TIMEOUT after 30 seconds") {
@@ -178,6 +228,36 @@ TEST_CASE("once it is stopping every request is refused") {
   CHECK(fixture.publish(kPing).is_error(503, "SHUTTING_DOWN"));
   CHECK(fixture.publish(R"({"namespace":"n","type":"event"})").is_error(503, "SHUTTING_DOWN"));
   CHECK(fixture.uplink.sent.empty());
+}
+
+TEST_CASE("when it stops, who waits is told, and the bus waits until they know") {
+  Fixture fixture;
+  net::Peer peer = fixture.connect();
+  peer.send(http_post(kPath, kPing));
+  net::Running<bool> farewell(fixture.loop, fixture.say_farewell());
+  CHECK(farewell.done());
+  CHECK(parse_answer(peer.received()).is_error(503, "SHUTTING_DOWN"));
+}
+
+TEST_CASE("whoever does not take the last answer is not waited for longer than the limit") {
+  Fixture fixture;
+  net::Peer peer = fixture.connect();
+  // More answers than the sockets hold, to a guest that reads none.
+  const std::string request = http_post(kPath, kPing);
+  std::string large(1024 * 1024, 'x');
+  peer.send(request);
+  CHECK(deliver(fixture.half, response_to(fixture.uplink.sent.at(0).id, "ssh-agent", "\"" + large + "\"")));
+  fixture.loop.poll();
+  net::Running<bool> farewell(fixture.loop, fixture.say_farewell());
+  CHECK_FALSE(farewell.done());
+  fixture.pass(PublishEndpoint::kFarewellLimit);
+  CHECK(farewell.done());
+}
+
+TEST_CASE("with nobody waiting there is nothing to wait for") {
+  Fixture fixture;
+  net::Running<bool> farewell(fixture.loop, fixture.say_farewell());
+  CHECK(farewell.done());
 }
 
 TEST_CASE("requests of several guests wait side by side, each for its own answer") {

@@ -1,0 +1,192 @@
+#include "guest_bus.h"
+
+#include <sys/socket.h>
+#ifdef __linux__
+#include <linux/vm_sockets.h>
+#endif
+
+#include "command_line.h"
+#include "service.h"
+#include "shed/async/scope.h"
+#include "shed/base/log.h"
+#include "shed/bus/link_dial.h"
+#include "shed/bus/token_file.h"
+
+namespace shed::applets {
+namespace {
+
+using Kind = bus::LinkAddress::Kind;
+using bus::FrameUplink;
+
+constexpr const char* kDefaultListen = "127.0.0.1:498";
+constexpr const char* kDefaultFrames = "vsock:1026";
+
+Status check_together(const GuestBusOptions& options, Kind kind) {
+  const std::string token = "--" + options.prefix + "token-file", tls = "--" + options.prefix + "tls-file";
+  if (kind == Kind::kTls) {
+    if (!options.token_file.empty() && !options.tls_file.empty()) return {};
+    return fail(Errc::kInvalid,
+                "--frames: tcp+tls wants {} FILE and {} FILE; both are made when they are missing", token,
+                tls);
+  }
+  if (!options.tls_file.empty()) return fail(Errc::kInvalid, "{} is for --frames tcp+tls://ADDR:PORT", tls);
+  if (options.allow_loopback && kind != Kind::kVsock) {
+    return fail(Errc::kInvalid, "--allow-loopback is for --frames vsock:PORT");
+  }
+  return {};
+}
+
+// Of an accepted vsock connection; nothing where the system does not tell.
+std::optional<std::uint32_t> peer_cid(const async::Stream& stream) {
+#ifdef __linux__
+  sockaddr_vm name{};
+  socklen_t length = sizeof name;
+  if (::getpeername(stream.fd(), reinterpret_cast<sockaddr*>(&name), &length) == 0 &&
+      name.svm_family == AF_VSOCK) {
+    return name.svm_cid;
+  }
+#else
+  (void)stream;
+#endif
+  return std::nullopt;
+}
+
+constexpr std::uint32_t kHostCid = 2;
+constexpr std::uint32_t kLoopbackCid = 1;
+
+FrameUplink::Opening refuse_cid(std::string who) {
+  co_return fail(Errc::kRefused, "vsock: {} is not the host", who);
+}
+
+// Refused on purpose: a process of the guest that plays the host would read every request and answer it.
+FrameUplink::Opening open_vsock(async::Stream stream, bool allow_loopback) {
+  const auto cid = peer_cid(stream);
+  if (!cid) return refuse_cid("the other end");
+  const bool is_host = *cid == kHostCid || (allow_loopback && *cid == kLoopbackCid);
+  if (!is_host) return refuse_cid(fmt::format("CID {}", *cid));
+  return bus::open_plain(std::move(stream));
+}
+
+FrameUplink::Opener opener_for(const GuestBusPlan& plan) {
+  if (plan.frames.kind != Kind::kVsock) return bus::open_plain;
+  return [allow = plan.allow_loopback](async::Stream stream) { return open_vsock(std::move(stream), allow); };
+}
+
+Result<net::Listener> open_frames(async::Loop& loop, const bus::LinkAddress& at) {
+  auto listener = net::Listener::open(loop, at.address);
+  if (listener || at.kind != Kind::kVsock || listener.error().code() != Errc::kUnsupported) return listener;
+  return fail(Errc::kUnsupported,
+              "{}; load the module of this machine's vsock, or choose --frames unix:PATH or serial:PATH",
+              listener.error().text());
+}
+
+Result<Secret> open_token(const std::string& path) {
+  if (path.empty()) return Secret();
+  auto opened = bus::open_token_file(path);
+  if (!opened) return propagate(opened);
+  if (opened->made) log::info("{}: a new token was written; the host half needs a copy of it", path);
+  return std::move(opened->token);
+}
+
+}  // namespace
+
+Result<GuestBusPlan> plan_guest_bus(const GuestBusOptions& options) {
+  GuestBusPlan plan{.publish = {},
+                    .frames = {},
+                    .token_file = options.token_file,
+                    .tls_file = options.tls_file,
+                    .allow_loopback = options.allow_loopback};
+  const std::string listen = "--" + options.prefix + "listen";
+  auto publish = net::parse_address(options.listen.empty() ? kDefaultListen : options.listen);
+  if (!publish) return propagate(publish, listen);
+  if (!publish->is_local()) {
+    return fail(Errc::kRefused,
+                "{}: {}: whoever publishes there uses the owner's keys; use 127.0.0.1 or unix:PATH", listen,
+                options.listen);
+  }
+  plan.publish = std::move(*publish);
+  auto frames = bus::parse_link_listen(options.frames.empty() ? kDefaultFrames : options.frames);
+  if (!frames) return propagate(frames, "--frames");
+  if (const Status together = check_together(options, frames->kind); !together) return propagate(together);
+  plan.frames = std::move(*frames);
+  return plan;
+}
+
+Result<std::unique_ptr<GuestBus>> GuestBus::open(async::Loop& loop, const GuestBusPlan& plan) {
+  auto publish = net::Listener::open(loop, plan.publish);
+  if (!publish) return propagate(publish);
+  auto token = open_token(plan.token_file);
+  if (!token) return propagate(token, "token file");
+  std::optional<net::Listener> frames;
+  if (plan.frames.kind != Kind::kSerial) {
+    auto opened = open_frames(loop, plan.frames);
+    if (!opened) return propagate(opened, "--frames");
+    frames.emplace(std::move(*opened));
+  }
+  return std::make_unique<GuestBus>(loop, plan.frames, std::move(*publish), std::move(frames),
+                                    opener_for(plan), std::move(*token));
+}
+
+GuestBus::GuestBus(async::Loop& loop, bus::LinkAddress frames_at, net::Listener publish,
+                   std::optional<net::Listener> frames, FrameUplink::Opener opener, Secret token)
+    : loop_(loop),
+      frames_at_(std::move(frames_at)),
+      publish_(std::move(publish)),
+      frames_(std::move(frames)),
+      opener_(std::move(opener)),
+      half_(loop),
+      uplink_(loop, half_, std::move(token)),
+      endpoint_(half_),
+      server_(loop, endpoint_, {.max_body = bus::kMaxPublishBody}) {
+  log::info("guests publish on {}, the host half comes in on {}", publish_.address().text(),
+            frames_at_.text());
+}
+
+async::Task<> GuestBus::serve_frames() {
+  if (frames_) return uplink_.serve(frames_->acceptor(), opener_);
+  return uplink_.serve_device([this] { return bus::open_serial(loop_, frames_at_.path); });
+}
+
+async::Task<> GuestBus::serve() {
+  async::Scope scope(loop_);
+  scope.spawn(server_.serve(publish_.acceptor()));
+  scope.spawn(serve_frames());
+  co_await scope.join();
+}
+
+std::string publish_url_text(const net::Address& address) {
+  if (address.is_unix()) return fmt::format("http+unix://{}:/v1/publish", address.unix_path);
+  return fmt::format("http://{}/v1/publish", address.text());
+}
+
+net::Url GuestBus::publish_url() const {
+  net::Url url;
+  url.address = publish_.address();
+  url.path = "/v1/publish";
+  url.host_header = url.address.is_unix() ? "localhost" : url.address.text();
+  return url;
+}
+
+int run_guest_bus(Arguments arguments) {
+  GuestBusOptions options;
+  CommandLine line(kBus, "shed-ext bus --guest");
+  line.option("--listen", options.listen,
+              "Where guests publish: ADDR:PORT or unix:PATH; default 127.0.0.1:498");
+  line.option(
+      "--frames", options.frames,
+      "Where the host half comes in: vsock:PORT, unix:PATH, tcp+tls://ADDR:PORT or serial:PATH; default "
+      "vsock:1026");
+  line.option("--token-file", options.token_file, "Demand the token in this file of the host half");
+  line.option("--tls-file", options.tls_file, "Certificate and key for tcp+tls");
+  line.flag("--allow-loopback", options.allow_loopback, "Let this machine's own processes in on the vsock");
+  if (const auto status = line.parse(std::move(arguments))) return *status;
+  const auto plan = plan_guest_bus(options);
+  if (!plan) return fail_usage(plan.error());
+  become_service();
+  async::Loop loop;
+  auto bus = GuestBus::open(loop, *plan);
+  if (!bus) return fail_with(bus.error());
+  return run_until_signal(loop, (*bus)->serve(), (*bus)->farewell());
+}
+
+}  // namespace shed::applets
