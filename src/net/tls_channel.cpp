@@ -14,6 +14,17 @@ constexpr std::size_t kRecord = 16 * 1024;
 // After so many reads that found something at once everybody else gets a turn.
 constexpr unsigned kReadsInARow = 16;
 
+// True while this lives, however its task ends.
+class AtWork {
+ public:
+  explicit AtWork(bool& flag) : flag_(flag) { flag_ = true; }
+  ~AtWork() { flag_ = false; }
+  AtWork(const AtWork&) = delete;
+
+ private:
+  bool& flag_;
+};
+
 }  // namespace
 
 TlsChannel::TlsChannel(async::Loop& loop, async::Stream stream)
@@ -187,8 +198,16 @@ void TlsChannel::wake_other(bool reading, bool failed) {
   }
 }
 
+// A peer that asks for new keys is answered with ours. OpenSSL would put the answer into the middle of
+// a record that is half sent, and give up the connection because of that.
+bool TlsChannel::must_wait_for_writer() const {
+  return half_sent_ && SSL_get_key_update_type(ssl_.get()) != SSL_KEY_UPDATE_NONE;
+}
+
 Result<TlsChannel::Next> TlsChannel::read_some(std::span<char> into, std::size_t& count) {
-  if (dead_) return fail(Errc::kClosed, "the connection is broken");
+  const bool waits = must_wait_for_writer();
+  if (dead_ || (waits && !at_write_)) return fail(Errc::kClosed, "the connection is broken");
+  if (waits) return Next::kWritable;
   ERR_clear_error();
   errno = 0;
   const auto step = next(SSL_read_ex(ssl_.get(), into.data(), into.size(), &count));
@@ -201,6 +220,7 @@ Result<TlsChannel::Next> TlsChannel::write_some(std::string_view bytes, std::siz
   ERR_clear_error();
   errno = 0;
   const auto step = next(SSL_write_ex(ssl_.get(), bytes.data(), bytes.size(), &count));
+  half_sent_ = step && *step == Next::kWritable;
   wake_other(false, !step);
   return step;
 }
@@ -238,6 +258,7 @@ Result<std::optional<std::size_t>> TlsChannel::try_read(std::span<char> into) {
 async::Task<Status> TlsChannel::write(std::string_view first, std::string_view second) {
   if (writing_ || broken_) co_return fail(Errc::kClosed, "the connection is broken");
   writing_ = true;  // and stays so when this is dropped after half of it
+  const AtWork at_work(at_write_);
   Status status;
   if (first.size() + second.size() <= kRecord && !second.empty()) {
     joined_.reserve(first.size() + second.size());

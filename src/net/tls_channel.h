@@ -53,6 +53,7 @@ class TlsChannel : public Channel {
   void wake_other(bool reading, bool failed);
   Result<Next> read_some(std::span<char> into, std::size_t& count);
   async::Task<Status> write_all(std::string_view bytes);
+  bool must_wait_for_writer() const;
   Result<Next> write_some(std::string_view bytes, std::size_t& count);
 
   async::Loop& loop_;
@@ -62,9 +63,11 @@ class TlsChannel : public Channel {
   SslConnection ssl_;  // before the stream and what is below, which it writes to
   std::string joined_;
   bool established_ = false;
-  bool writing_ = false;  // part of something may have gone out; stays so when that is dropped
-  bool broken_ = false;   // a step failed: nothing more may be written
-  bool dead_ = false;     // OpenSSL gave this connection up
+  bool writing_ = false;    // part of something may have gone out; stays so when that is dropped
+  bool at_write_ = false;   // a task is at it
+  bool half_sent_ = false;  // OpenSSL holds a record that the kernel has not taken as a whole
+  bool broken_ = false;     // a step failed: nothing more may be written
+  bool dead_ = false;       // OpenSSL gave this connection up
   unsigned reads_in_a_row_ = 0;
   Side readable_, writable_;
   async::Scope watching_;  // last: its tasks go before all else

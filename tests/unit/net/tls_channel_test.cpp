@@ -5,35 +5,6 @@
 namespace shed::net {
 namespace {
 
-using Count = Result<std::size_t>;
-
-TlsOptions authority_options() {
-  static const AuthorityFile kFile;
-  return kFile.options();
-}
-
-// A pair after its handshake.
-class Connected : public TlsPair {
- public:
-  explicit Connected(const TlsPeerOptions& options = {})
-      : TlsPair(authority_options(), "localhost", options) {
-    REQUIRE(server->accept());
-    REQUIRE(opened->done());
-    REQUIRE(**opened);
-  }
-
-  // Everything until the end, or the error that stands there instead.
-  async::Task<Result<std::string>> read_all() {
-    std::string text, part(4096, '\0');
-    for (;;) {
-      const auto count = co_await channel().read(part);
-      if (!count) co_return propagate(count);
-      if (*count == 0) co_return text;
-      text.append(part, 0, *count);
-    }
-  }
-};
-
 Error handshake_error(const std::function<void(Peer&)>& peer) {
   const AuthorityFile file;
   TlsPair pair(file.options());

@@ -174,6 +174,7 @@ TlsPair::TlsPair(TlsOptions options, std::string host, const TlsPeerOptions& ser
   INFO((context ? "" : context.error().text()));
   REQUIRE(context);
   server.emplace(loop, Peer(loop, UniqueFd(ends[0])), server_options);
+  client_fd = ends[1];
   async::Stream stream(loop, UniqueFd(ends[1]));
   opened.emplace(loop, start_tls(loop, *context, std::move(stream), std::move(host)));
 }

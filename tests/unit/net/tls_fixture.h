@@ -98,6 +98,7 @@ class TlsPair {
 
   FakeClock clock;
   async::Loop loop{clock};
+  int client_fd = -1;  // that of the channel
   std::optional<TlsPeer> server;
   std::optional<Running<Opened>> opened;
 };
@@ -109,6 +110,33 @@ class AuthorityFile {
   TlsOptions options() const { return {.ca_file = path, .pin = ""}; }
   TemporaryFolder folder;
   std::string path = folder / "ca.pem";
+};
+
+inline TlsOptions authority_options() {
+  static const AuthorityFile kFile;
+  return kFile.options();
+}
+
+// A pair after its handshake.
+class Connected : public TlsPair {
+ public:
+  explicit Connected(const TlsPeerOptions& options = {})
+      : TlsPair(authority_options(), "localhost", options) {
+    REQUIRE(server->accept());
+    REQUIRE(opened->done());
+    REQUIRE(**opened);
+  }
+
+  // Everything until the end, or the error that stands there instead.
+  async::Task<Result<std::string>> read_all() {
+    std::string text, part(4096, '\0');
+    for (;;) {
+      const auto count = co_await channel().read(part);
+      if (!count) co_return propagate(count);
+      if (*count == 0) co_return text;
+      text.append(part, 0, *count);
+    }
+  }
 };
 
 // A client of "https://localhost" whose connections arrive at a unix socket.
