@@ -79,26 +79,63 @@ Status read_fields(WireReader& reader, PublicKeyFields& fields) {
   return skip_strings(reader, 1);  // application
 }
 
-Status skip_certificate(WireReader& reader) {
+Status read_certificate(WireReader& reader, std::string_view blob, CertificateFields& fields) {
   const auto serial = reader.uint64();
-  if (!serial) return propagate(serial);
   const auto kind = reader.uint32();
-  if (!kind) return propagate(kind);
-  if (const auto names = skip_strings(reader, 2); !names) return names;
-  const auto dates = reader.bytes(16);
-  if (!dates) return propagate(dates);
-  return skip_strings(reader, 5);
+  const auto key_id = reader.string();
+  const auto principals = reader.string();
+  const auto after = reader.uint64();
+  const auto before = reader.uint64();
+  const auto options = reader.string();
+  const auto extensions = reader.string();
+  const auto reserved = reader.string();
+  const auto authority = reader.string();
+  const std::size_t signed_size = blob.size() - reader.remaining().size();
+  const auto signature = reader.string();
+  if (!serial || !kind || !key_id || !principals || !after || !before || !options || !extensions ||
+      !reserved || !authority || !signature) {
+    return fail(Errc::kInvalid, "a field of the certificate is cut off");
+  }
+  fields = {*kind,    *principals, *after,     *before,
+            *options, *authority,  *signature, blob.substr(0, signed_size)};
+  return {};
 }
 
-Status read_blob(WireReader& reader, bool certificate, PublicKeyFields& fields) {
-  if (certificate) {
+Status read_blob(std::string_view blob, std::size_t start, PublicKeyFields& fields,
+                 CertificateFields* certificate) {
+  WireReader reader(blob.substr(start));
+  if (certificate != nullptr) {
     if (const auto nonce = skip_strings(reader, 1); !nonce) return nonce;
   }
+  const std::string_view before = reader.remaining();
   if (const auto read = read_fields(reader, fields); !read) return read;
-  if (certificate) {
-    if (const auto skipped = skip_certificate(reader); !skipped) return skipped;
+  fields.bytes = before.substr(0, before.size() - reader.remaining().size());
+  if (certificate != nullptr) {
+    if (const auto read = read_certificate(reader, blob, *certificate); !read) return read;
   }
   return reader.end();
+}
+
+struct Parsed {
+  PublicKeyFields key;
+  CertificateFields certificate;
+};
+
+Result<Parsed> parse(std::string_view key_blob) {
+  if (key_blob.size() > kMaxKeyBlob) {
+    return fail(Errc::kLimit, "key of {} bytes is over {}", key_blob.size(), kMaxKeyBlob);
+  }
+  const auto type = key_type_of(key_blob);
+  if (!type) return propagate(type);
+  const auto plain = plain_key_type(*type);
+  if (!plain) return propagate(plain);
+  Parsed parsed;
+  parsed.key.type = *plain;
+  CertificateFields* certificate = is_certificate_type(*type) ? &parsed.certificate : nullptr;
+  if (const auto read = read_blob(key_blob, 4 + type->size(), parsed.key, certificate); !read) {
+    return propagate(read, *type);
+  }
+  return parsed;
 }
 
 }  // namespace
@@ -112,19 +149,23 @@ const Curve* curve_of_group(std::string_view openssl_name) {
 }
 
 Result<PublicKeyFields> parse_public_key(std::string_view key_blob) {
-  if (key_blob.size() > kMaxKeyBlob) {
-    return fail(Errc::kLimit, "key of {} bytes is over {}", key_blob.size(), kMaxKeyBlob);
-  }
-  const auto type = key_type_of(key_blob);
-  if (!type) return propagate(type);
-  const auto plain = plain_key_type(*type);
-  if (!plain) return propagate(plain);
-  WireReader reader(key_blob.substr(4 + type->size()));
-  PublicKeyFields fields{.type = *plain, .point = {}, .e = {}, .n = {}};
-  if (const auto read = read_blob(reader, is_certificate_type(*type), fields); !read) {
-    return propagate(read, *type);
-  }
-  return fields;
+  const auto parsed = parse(key_blob);
+  if (!parsed) return propagate(parsed);
+  return parsed->key;
+}
+
+bool same_public_key(std::string_view key_blob, std::string_view other) {
+  if (key_blob == other) return true;
+  const auto key = parse_public_key(key_blob);
+  const auto other_key = key ? parse_public_key(other) : key;
+  return other_key && key->type == other_key->type && key->bytes == other_key->bytes;
+}
+
+Result<CertificateFields> parse_certificate(std::string_view key_blob) {
+  const auto parsed = parse(key_blob);
+  if (!parsed) return propagate(parsed);
+  if (parsed->certificate.signed_part.empty()) return fail(Errc::kUnsupported, "not a certificate");
+  return parsed->certificate;
 }
 
 }  // namespace shed::ssh

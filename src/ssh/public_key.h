@@ -14,6 +14,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string_view>
 
 #include "shed/base/result.h"
@@ -26,10 +27,32 @@ struct PublicKeyFields {
   std::string_view point;  // of ECDSA: 0x04, x, y; of Ed25519: the key
   std::string_view e;      // magnitudes, without sign bytes
   std::string_view n;
+  std::string_view bytes;  // the fields above as they stand in the blob, application and all
 };
 
 // Errors as check_key_blob() has them.
 Result<PublicKeyFields> parse_public_key(std::string_view key_blob);
+
+// Whether both blobs are of one key: the same bytes, or one of them a certificate of the other, or both
+// certificates of the same. Neither a certificate's signature nor its dates are looked at.
+bool same_public_key(std::string_view key_blob, std::string_view other);
+
+// What a certificate says, in views into its blob; nothing of it has been verified.
+struct CertificateFields {
+  std::uint32_t kind = 0;       // kUserCertificate, kHostCertificate
+  std::string_view principals;  // strings, one behind the other
+  std::uint64_t valid_after = 0;
+  std::uint64_t valid_before = 0;  // seconds since 1970; from the one up to the other, without it
+  std::string_view critical_options;
+  std::string_view authority;    // key blob of the authority
+  std::string_view signature;    // its signature blob
+  std::string_view signed_part;  // over these bytes
+};
+inline constexpr std::uint32_t kUserCertificate = 1;
+inline constexpr std::uint32_t kHostCertificate = 2;
+
+// Errors as check_key_blob() has them; Errc::kUnsupported for a key that is no certificate.
+Result<CertificateFields> parse_certificate(std::string_view key_blob);
 
 // A NIST curve by its SSH key type; nullptr for other types.
 struct Curve {
