@@ -11,6 +11,7 @@
 #include "shed/base/log.h"
 #include "shed/bus/link_dial.h"
 #include "shed/bus/token_file.h"
+#include "shed/net/tls_server.h"
 
 namespace shed::applets {
 namespace {
@@ -67,7 +68,64 @@ FrameUplink::Opening open_vsock(async::Stream stream, bool allow_loopback) {
   return bus::open_plain(std::move(stream));
 }
 
-FrameUplink::Opener opener_for(const GuestBusPlan& plan) {
+// What stands between a connection and its frames, beside the token.
+struct Guard {
+  std::shared_ptr<net::TlsServerContext> tls;  // none where the transport says who is there
+  bool tls_made = false;
+  Secret token;
+  bool token_made = false;
+};
+
+Result<Guard> open_guard(const GuestBusPlan& plan) {
+  Guard guard;
+  if (!plan.token_file.empty()) {
+    auto opened = bus::open_token_file(plan.token_file);
+    if (!opened) return propagate(opened);
+    guard.token = std::move(opened->token);
+    guard.token_made = opened->made;
+  }
+  if (plan.frames.kind != Kind::kTls) return guard;
+  const net::TlsServerOptions files{.certificate_file = plan.tls_file, .key_file = {}};
+  auto tls = net::TlsServerContext::create(files);
+  if (!tls && tls.error().code() == Errc::kNotFound) {
+    // Clients pin the certificate: the name in it counts for nothing.
+    if (const Status made = net::make_self_signed(plan.tls_file, "shed-ext guest"); !made)
+      return propagate(made);
+    guard.tls_made = true;
+    tls = net::TlsServerContext::create(files);
+  }
+  if (!tls) return propagate(tls);
+  guard.tls = std::move(*tls);
+  return guard;
+}
+
+// Where the host half finds this guest, for its file of guests.
+std::string dial_text(const net::Address& address) {
+  const bool is_any = address.host == "0.0.0.0" || address.host == "::";
+  return is_any ? fmt::format("tcp+tls://ADDRESS:{}", address.port)
+                : fmt::format("tcp+tls://{}", address.text());
+}
+
+void tell_guard(const GuestBusPlan& plan, const Guard& guard, const net::Address& frames) {
+  std::string made;
+  if (guard.token_made)
+    made = fmt::format("{} is new, a token that the host half needs a copy of; ", plan.token_file);
+  if (guard.tls_made) made += fmt::format("{} is new, a certificate and its key; ", plan.tls_file);
+  if (guard.tls) {
+    log::info("{}the line for the host's file of guests: NAME={},pin={},token-file=FILE", made,
+              dial_text(frames), guard.tls->pin());
+  } else if (guard.token_made) {
+    log::info("{}the line for the host's file of guests ends with ,token-file=FILE", made);
+  }
+}
+
+FrameUplink::Opener opener_for(async::Loop& loop, const GuestBusPlan& plan,
+                               std::shared_ptr<net::TlsServerContext> tls) {
+  if (tls) {
+    return [&loop, tls = std::move(tls)](async::Stream stream) {
+      return net::accept_tls(loop, tls, std::move(stream));
+    };
+  }
   if (plan.frames.kind != Kind::kVsock) return bus::open_plain;
   return [allow = plan.allow_loopback](async::Stream stream) { return open_vsock(std::move(stream), allow); };
 }
@@ -78,14 +136,6 @@ Result<net::Listener> open_frames(async::Loop& loop, const bus::LinkAddress& at)
   return fail(Errc::kUnsupported,
               "{}; load the module of this machine's vsock, or choose --frames unix:PATH or serial:PATH",
               listener.error().text());
-}
-
-Result<Secret> open_token(const std::string& path) {
-  if (path.empty()) return Secret();
-  auto opened = bus::open_token_file(path);
-  if (!opened) return propagate(opened);
-  if (opened->made) log::info("{}: a new token was written; the host half needs a copy of it", path);
-  return std::move(opened->token);
 }
 
 }  // namespace
@@ -115,36 +165,39 @@ Result<GuestBusPlan> plan_guest_bus(const GuestBusOptions& options) {
 Result<std::unique_ptr<GuestBus>> GuestBus::open(async::Loop& loop, const GuestBusPlan& plan) {
   auto publish = net::Listener::open(loop, plan.publish);
   if (!publish) return propagate(publish);
-  auto token = open_token(plan.token_file);
-  if (!token) return propagate(token, "token file");
+  auto guard = open_guard(plan);
+  if (!guard) return propagate(guard);
   std::optional<net::Listener> frames;
   if (plan.frames.kind != Kind::kSerial) {
     auto opened = open_frames(loop, plan.frames);
     if (!opened) return propagate(opened, "--frames");
     frames.emplace(std::move(*opened));
   }
-  return std::make_unique<GuestBus>(loop, plan.frames, std::move(*publish), std::move(frames),
-                                    opener_for(plan), std::move(*token));
+  bus::LinkAddress frames_at = plan.frames;
+  if (frames) frames_at.address = frames->address();  // with the port that port 0 became
+  log::info("guests publish on {}, the host half comes in on {}", publish->address().text(),
+            frames_at.text());
+  tell_guard(plan, *guard, frames_at.address);
+  auto opener = opener_for(loop, plan, std::move(guard->tls));
+  return std::make_unique<GuestBus>(loop, std::move(*publish), std::move(frames), std::move(frames_at.path),
+                                    std::move(opener), std::move(guard->token));
 }
 
-GuestBus::GuestBus(async::Loop& loop, bus::LinkAddress frames_at, net::Listener publish,
-                   std::optional<net::Listener> frames, FrameUplink::Opener opener, Secret token)
+GuestBus::GuestBus(async::Loop& loop, net::Listener publish, std::optional<net::Listener> frames,
+                   std::string device, FrameUplink::Opener opener, Secret token)
     : loop_(loop),
-      frames_at_(std::move(frames_at)),
       publish_(std::move(publish)),
       frames_(std::move(frames)),
+      device_(std::move(device)),
       opener_(std::move(opener)),
       half_(loop),
       uplink_(loop, half_, std::move(token)),
       endpoint_(half_),
-      server_(loop, endpoint_, {.max_body = bus::kMaxPublishBody}) {
-  log::info("guests publish on {}, the host half comes in on {}", publish_.address().text(),
-            frames_at_.text());
-}
+      server_(loop, endpoint_, {.max_body = bus::kMaxPublishBody}) {}
 
 async::Task<> GuestBus::serve_frames() {
   if (frames_) return uplink_.serve(frames_->acceptor(), opener_);
-  return uplink_.serve_device([this] { return bus::open_serial(loop_, frames_at_.path); });
+  return uplink_.serve_device([this] { return bus::open_serial(loop_, device_); });
 }
 
 async::Task<> GuestBus::serve() {

@@ -40,11 +40,12 @@ Result<GuestBusPlan> plan_guest_bus(const GuestBusOptions& options);
 
 class GuestBus {
  public:
-  // Everything that can fail is open and listens then. Errc::kExists where somebody listens already on
-  // the publish address: `taken` says so.
+  // Everything that can fail is open and listens then; a token or certificate that was missing is made,
+  // and said. Errc::kExists where somebody listens already. Errors name the address or file.
   static Result<std::unique_ptr<GuestBus>> open(async::Loop& loop, const GuestBusPlan& plan);
-  GuestBus(async::Loop& loop, bus::LinkAddress frames_at, net::Listener publish,
-           std::optional<net::Listener> frames, bus::FrameUplink::Opener opener, Secret token);
+  // `frames` or the path of a serial device.
+  GuestBus(async::Loop& loop, net::Listener publish, std::optional<net::Listener> frames, std::string device,
+           bus::FrameUplink::Opener opener, Secret token);
   GuestBus(const GuestBus&) = delete;
   GuestBus& operator=(const GuestBus&) = delete;
 
@@ -61,9 +62,9 @@ class GuestBus {
   async::Task<> serve_frames();
 
   async::Loop& loop_;
-  bus::LinkAddress frames_at_;
   net::Listener publish_;
-  std::optional<net::Listener> frames_;  // none for a serial device
+  std::optional<net::Listener> frames_;
+  std::string device_;
   bus::FrameUplink::Opener opener_;
   bus::GuestHalf half_;
   bus::FrameUplink uplink_;
