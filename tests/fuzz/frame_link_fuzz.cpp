@@ -23,35 +23,11 @@
 #include "shed/async/scope.h"
 #include "shed/base/log.h"
 #include "shed/bus/frame_link.h"
+#include "steps.h"
 #include "support/fake_clock.h"
 
 namespace shed::bus {
 namespace {
-
-void require(bool holds) {
-  if (!holds) std::abort();
-}
-
-class Steps {
- public:
-  explicit Steps(std::string_view bytes) : bytes_(bytes) {}
-  bool done() const { return bytes_.empty(); }
-  std::uint8_t number() {
-    if (bytes_.empty()) return 0;
-    const auto value = static_cast<std::uint8_t>(bytes_.front());
-    bytes_.remove_prefix(1);
-    return value;
-  }
-  std::string_view text() {
-    const std::size_t count = std::min<std::size_t>(number(), bytes_.size());
-    const std::string_view text = bytes_.substr(0, count);
-    bytes_.remove_prefix(count);
-    return text;
-  }
-
- private:
-  std::string_view bytes_;
-};
 
 // The payloads of the envelope frames in these bytes, up to what is no frame.
 std::vector<std::string> envelopes_in(std::string_view bytes) {
@@ -214,9 +190,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   using namespace shed::bus;
   shed::log::set_sink([](shed::log::Level, std::string_view) {});
   int ends[2];
-  require(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
+  shed::require(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
   Session session(ends[0], ends[1]);
-  Steps steps({reinterpret_cast<const char*>(data), size});
+  shed::Steps steps(data, size);
   for (int count = 0; !steps.done() && count < 200; ++count) session.step(steps);
   session.finish();
   return 0;

@@ -9,6 +9,7 @@
 //   x            it hangs up                          t N          N seconds pass
 //   a G I N TEXT guest G asks, under the id I         v G N TEXT   it sends an event
 //   d G          it goes, and another of its name comes
+//   w G          it goes away, or comes back as the same one
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -17,10 +18,11 @@
 #include <charconv>
 #include <cstdint>
 #include <cstdlib>
-#include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "net/http_connection.h"
@@ -28,6 +30,7 @@
 #include "shed/base/log.h"
 #include "shed/bus/listener_api.h"
 #include "shed/net/event_stream.h"
+#include "steps.h"
 #include "support/fake_clock.h"
 
 namespace shed::bus {
@@ -39,34 +42,9 @@ constexpr std::size_t kIds = 4;  // few, so that guests use the same ones at the
 constexpr std::array<std::string_view, 2> kNames = {"one", "two"};
 constexpr std::array<std::string_view, 2> kNamespaces = {"ssh-agent", "system-x"};
 
-void require(bool holds) {
-  if (!holds) std::abort();
-}
-
 std::string make_id(std::size_t number) {
   return fmt::format("0192b3a4-0000-7000-8000-{:012}", number % kIds);
 }
-
-class Steps {
- public:
-  explicit Steps(std::string_view bytes) : bytes_(bytes) {}
-  bool done() const { return bytes_.empty(); }
-  std::size_t number() {
-    if (bytes_.empty()) return 0;
-    const auto value = static_cast<std::uint8_t>(bytes_.front());
-    bytes_.remove_prefix(1);
-    return value;
-  }
-  std::string_view text() {
-    const std::size_t count = std::min(number(), bytes_.size());
-    const std::string_view text = bytes_.substr(0, count);
-    bytes_.remove_prefix(count);
-    return text;
-  }
-
- private:
-  std::string_view bytes_;
-};
 
 Result<Envelope> decode(EnvelopeDecoder& decoder, Buffer& padded, std::string_view text) {
   padded.append(text);
@@ -77,8 +55,16 @@ Result<Envelope> decode(EnvelopeDecoder& decoder, Buffer& padded, std::string_vi
 // A guest that remembers what it waits for.
 class Guest : public GuestPort {
  public:
-  Guest(HostHalf& half, std::size_t number) : half_(half), name_(kNames[number]) { half_.attach(*this); }
-  ~Guest() override { half_.detach(*this); }
+  Guest(HostHalf& half, std::size_t number) : half_(half), name_(kNames[number]) { come_or_go(); }
+  ~Guest() override {
+    if (connected_) come_or_go();
+    half_.forget(*this);
+  }
+
+  void come_or_go() {
+    connected_ = !connected_;
+    connected_ ? half_.attach(*this) : half_.detach(*this);
+  }
 
   ShedView shed() const override { return {name_, "fuzz", "server"}; }
 
@@ -88,33 +74,37 @@ class Guest : public GuestPort {
     envelope.id = id_text;
     envelope.ns = kNamespaces[ns % kNamespaces.size()];
     envelope.type = type;
+    envelope.timestamp = "2026-01-01T00:00:00Z";
     envelope.payload = payload;
     envelope.has_shed = true;  // a lie
     envelope.shed = {kNames[name_ == kNames[0] ? 1 : 0], "forged", "forged"};
+    if (!connected_) return;
     const Status accepted = half_.accept(*this, envelope);
-    if (accepted && type == EnvelopeType::kRequest) ++waiting_[id_text];
+    if (accepted && type == EnvelopeType::kRequest) waiting_.emplace(envelope.ns, id_text);
   }
 
-  void deliver(const Envelope& response, std::string_view text) override {
-    settle(response.in_reply_to);
+  Status deliver(const Envelope& response, std::string_view text) override {
+    require(connected_);
+    settle(response.ns, response.in_reply_to);
     require(response.type == EnvelopeType::kResponse && response.shed.name == name_);
     Buffer padded;
     EnvelopeDecoder decoder;
     const auto again = decode(decoder, padded, text);
     require(again && again->in_reply_to == response.in_reply_to && again->payload == response.payload);
+    return {};
   }
-  void lose(std::string_view id, const Error&) override { settle(id); }
+  void lose(std::string_view id, std::string_view ns, const Error&) override { settle(ns, id); }
 
  private:
-  void settle(std::string_view id) {
-    const auto found = waiting_.find(id);
-    require(found != waiting_.end());
-    if (--found->second == 0) waiting_.erase(found);
+  void settle(std::string_view ns, std::string_view id) {
+    require(waiting_.erase({std::string(ns), std::string(id)}) == 1);
   }
 
   HostHalf& half_;
   std::string_view name_;
-  std::map<std::string, int, std::less<>> waiting_;
+  bool connected_ = false;
+  // One that was asked again before its answer is the same request.
+  std::set<std::pair<std::string, std::string>> waiting_;
 };
 
 // What a listener reads: a head, and a chunked body that is an event stream.
@@ -278,6 +268,8 @@ class HostBus {
         guests_[number] = std::make_unique<Guest>(half_, number);
         return;
       }
+      case 'w':
+        return next_guest(steps).come_or_go();
       default:
         return;
     }
@@ -329,7 +321,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   using namespace shed::bus;
   shed::log::set_sink([](shed::log::Level, std::string_view) {});
   HostBus bus;
-  Steps steps({reinterpret_cast<const char*>(data), size});
+  shed::Steps steps(data, size);
   for (std::size_t count = 0; !steps.done() && count < kMaxSteps; ++count) bus.step(steps);
   bus.finish();
   return 0;
