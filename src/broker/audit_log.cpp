@@ -1,23 +1,9 @@
 #include "shed/broker/audit_log.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cerrno>
-
+#include "broker/audit_trail.h"
 #include "shed/base/json.h"
 
 namespace shed::broker {
-namespace {
-
-std::string directory_of(const std::string& path) {
-  const auto slash = path.rfind('/');
-  if (slash == path.npos) return ".";
-  return slash == 0 ? "/" : path.substr(0, slash);
-}
-
-}  // namespace
 
 std::string format_audit_record(const AuditRecord& record) {
   std::string line;
@@ -46,56 +32,21 @@ std::string format_audit_record(const AuditRecord& record) {
   return line;
 }
 
-// Records in a file that was rotated away or removed are records that nobody finds.
-bool AuditLog::still_there() const {
-  struct stat ours{};
-  struct stat named{};
-  return ::fstat(fd_.get(), &ours) == 0 && ::lstat(path_.c_str(), &named) == 0 &&
-         ours.st_dev == named.st_dev && ours.st_ino == named.st_ino;
+AuditLog::AuditLog(std::string path, const Clock& clock, AuditLimits limits) : path_(std::move(path)) {
+  if (enabled()) trail_ = std::make_unique<AuditTrail>(path_, clock, limits);
 }
-
-Status AuditLog::open() {
-  if (!enabled() || (fd_ && still_there())) return {};
-  fd_.reset();
-  const std::string directory = directory_of(path_);
-  if (const Status made = make_private_directory(directory); !made) return made;
-  // No link is followed: the log must not end up where somebody else wants it.
-  UniqueFd fd(::open(path_.c_str(),
-                     O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK, 0600));
-  if (!fd) return std::unexpected(system_error(errno).in(path_));
-  struct stat info{};
-  if (::fstat(fd.get(), &info) != 0) return std::unexpected(system_error(errno).in(path_));
-  const bool regular = S_ISREG(info.st_mode);
-  if (regular && (info.st_mode & 077) != 0) ::fchmod(fd.get(), 0600);
-  if (!regular && !S_ISCHR(info.st_mode))
-    return fail(Errc::kInvalid, "{}: not a file that can be appended to", path_);
-  fd_ = std::move(fd);
-  return {};
-}
+AuditLog::AuditLog(AuditLog&&) noexcept = default;
+AuditLog& AuditLog::operator=(AuditLog&&) noexcept = default;
+AuditLog::~AuditLog() = default;
 
 Status AuditLog::write(const AuditRecord& record) {
   if (!enabled()) return {};
-  if (const Status opened = open(); !opened) return opened;
-  std::string line = format_audit_record(record);
-  if (broken_line_) line.insert(0, 1, '\n');
-  const Status written = append(line);
-  if (!written) fd_.reset();  // the next record tries a new descriptor
-  return written;
+  return trail_->write(format_audit_record(record));
 }
 
-Status AuditLog::append(std::string_view line) {
-  const std::size_t size = line.size();
-  while (!line.empty()) {
-    const ssize_t count = ::write(fd_.get(), line.data(), line.size());
-    if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) {
-      broken_line_ = broken_line_ || line.size() != size;
-      return std::unexpected(system_error(count < 0 ? errno : ENOSPC).in(path_));
-    }
-    line.remove_prefix(static_cast<std::size_t>(count));
-  }
-  broken_line_ = false;
-  return {};
+Status AuditLog::check() {
+  if (!enabled()) return {};
+  return trail_->open();
 }
 
 }  // namespace shed::broker

@@ -1,11 +1,13 @@
 // The audit log: one JSON object per line for every decision (protocol.md section 8).
 #pragma once
 
+#include <chrono>
+#include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 
 #include "shed/base/clock.h"
-#include "shed/base/file.h"
 #include "shed/base/result.h"
 
 namespace shed::broker {
@@ -36,30 +38,43 @@ struct AuditRecord {
 // One line, with its newline.
 std::string format_audit_record(const AuditRecord& record);
 
+// When the log goes on in a new file. What was rotated away is kept by number, never by age: a clock that
+// jumps must not remove records.
+struct AuditLimits {
+  std::uint64_t most_bytes = 10 * 1024 * 1024;
+  std::uint64_t most_lines = 100'000;
+  std::chrono::seconds most_age = std::chrono::hours(30 * 24);
+  std::size_t kept = 5;    // files beside the one that is written to
+  Millis lock_limit{500};  // for another process that writes the same log
+};
+
+class AuditTrail;
+
 class AuditLog {
  public:
-  // Nothing is opened yet. An empty path is the explicit choice not to keep a log.
-  explicit AuditLog(std::string path) : path_(std::move(path)) {}
+  // Nothing is opened yet. An empty path is the explicit choice not to keep a log. The clock must outlive
+  // the log.
+  explicit AuditLog(std::string path, const Clock& clock = system_clock(), AuditLimits limits = {});
+  AuditLog(AuditLog&&) noexcept;
+  AuditLog& operator=(AuditLog&&) noexcept;
+  ~AuditLog();
 
   bool enabled() const { return !path_.empty(); }
   const std::string& path() const { return path_; }
 
-  // Appends the record with one write; on return it is with the system, so a crash of this process
-  // loses nothing. Opens the file (0600, in a directory 0700) when it is not open, when it was moved
-  // or removed, and again after a failure: a full disk that has room again is enough to go on. On an
-  // error nobody may be given what the record is about. What a failed write left behind is ended with
-  // a newline first.
+  // Appends the record, and a record of it to the chain beside the log, by which a change of either is
+  // noticed (src/broker/audit_chain.h). On return both are with the system, so a crash of this process loses
+  // nothing; what a crash or a full disk has left half written is ended first. Opens the files (0600, in a
+  // directory 0700) when they are not open, when they were moved or removed, and again after a failure: a
+  // full disk that has room again is enough to go on. On an error nobody may be given what the record is
+  // about. Several processes may write one log. Waits at most AuditLimits::lock_limit for another one.
   Status write(const AuditRecord& record);
-  // Whether a record could be written now, for start-up: opens the file.
-  Status check() { return open(); }
+  // Whether a record could be written now, for start-up: opens the files.
+  Status check();
 
  private:
-  Status open();
-  Status append(std::string_view line);
-  bool still_there() const;
   std::string path_;
-  UniqueFd fd_;
-  bool broken_line_ = false;
+  std::unique_ptr<AuditTrail> trail_;
 };
 
 }  // namespace shed::broker

@@ -1,13 +1,10 @@
 #include "shed/broker/audit_log.h"
 
 #include <fcntl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <csignal>
-
-#include "ssh_fixture.h"
+#include "audit_fixture.h"
 
 namespace shed::broker {
 namespace {
@@ -35,25 +32,6 @@ mode_t mode_of(const std::string& path) {
   REQUIRE(::stat(path.c_str(), &info) == 0);
   return info.st_mode & 07777;
 }
-
-// A disk that is full from this many bytes a file on.
-class FullDisk {
- public:
-  explicit FullDisk(rlim_t bytes) : handler_(std::signal(SIGXFSZ, SIG_IGN)) {
-    ::getrlimit(RLIMIT_FSIZE, &before_);
-    const rlimit full{bytes, before_.rlim_max};
-    ::setrlimit(RLIMIT_FSIZE, &full);
-  }
-  ~FullDisk() {
-    ::setrlimit(RLIMIT_FSIZE, &before_);
-    std::signal(SIGXFSZ, handler_);
-  }
-  FullDisk(const FullDisk&) = delete;
-
- private:
-  void (*handler_)(int);
-  rlimit before_{};
-};
 
 TEST_CASE("a record has its fields in the order of the protocol, ours behind them") {
   AuditRecord record;
@@ -186,23 +164,27 @@ TEST_CASE("a record that was cut by a full disk is refused, and the next one has
   const std::string path = folder / "audit.log";
   AuditLog log(path);
   REQUIRE(log.write(some_record()));
+  AuditRecord large = some_record();
+  large.reason = std::string(4000, 'x');
   Status cut, full;
   {
-    const FullDisk disk(kSomeLine.size() + 10);
-    cut = log.write(some_record());
-    full = log.write(some_record());
+    const FullDisk disk(1000);
+    cut = log.write(large);
+    full = log.write(large);
   }
   REQUIRE_FALSE(cut);
   CHECK_THAT(cut.error().text(), Catch::StartsWith(path + ": "));
   CHECK_FALSE(full);
   REQUIRE(log.write(some_record()));
   REQUIRE(log.write(some_record()));
-  CHECK(text_of_file(path) == std::string(kSomeLine) + std::string(kSomeLine.substr(0, 10)) + "\n" +
-                                  std::string(kSomeLine) + std::string(kSomeLine));
+  const std::string piece = format_audit_record(large).substr(0, 1000 - kSomeLine.size());
+  CHECK(text_of_file(path) ==
+        std::string(kSomeLine) + piece + "\n" + std::string(kSomeLine) + std::string(kSomeLine));
 }
 
 TEST_CASE("a log that was removed or moved away is made anew") {
   const net::TemporaryFolder folder;
+  const LogLines said;
   const std::string path = folder / "audit.log";
   AuditLog log(path);
   REQUIRE(log.write(some_record()));
