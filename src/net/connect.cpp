@@ -1,5 +1,4 @@
 #include <netdb.h>
-#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -21,12 +20,6 @@ constexpr std::size_t kMaxAddresses = 8;
 // A unix socket whose listen queue is full says so at once instead of letting us wait; the queue
 // moves within milliseconds.
 constexpr Millis kQueuePause{10};
-// A peer that is gone without a word (its machine sleeps, its network changed) is noticed within a
-// minute, also on an event stream on which it would say nothing.
-constexpr int kKeepAliveIdle = 30;
-constexpr int kKeepAliveInterval = 10;
-constexpr int kKeepAliveProbes = 3;
-
 Result<std::vector<SocketAddress>> look_up(const Address& address) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
@@ -61,25 +54,10 @@ async::Task<Result<std::vector<SocketAddress>>> resolve(async::Loop& loop, Addre
   co_return co_await std::move(found);
 }
 
-void keep_alive(int fd) {
-  const int on = 1;
-  setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
-#ifdef TCP_KEEPIDLE
-  setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &kKeepAliveIdle, sizeof kKeepAliveIdle);
-#else
-  setsockopt(fd, IPPROTO_TCP, TCP_KEEPALIVE, &kKeepAliveIdle, sizeof kKeepAliveIdle);
-#endif
-  setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &kKeepAliveInterval, sizeof kKeepAliveInterval);
-  setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &kKeepAliveProbes, sizeof kKeepAliveProbes);
-}
-
 async::Task<Result<UniqueFd>> connect_once(async::Loop& loop, const SocketAddress& to, Millis limit) {
   UniqueFd fd(::socket(to.storage.ss_family, SOCK_STREAM, 0));
   if (!fd) co_return std::unexpected(system_error(errno));
-  if (to.storage.ss_family == AF_INET || to.storage.ss_family == AF_INET6) {
-    disable_nagle(fd.get());
-    keep_alive(fd.get());
-  }
+  if (to.storage.ss_family == AF_INET || to.storage.ss_family == AF_INET6) set_tcp_options(fd.get());
   co_return co_await async::connect_socket(loop, std::move(fd), &to.storage, to.length, limit);
 }
 
@@ -110,11 +88,6 @@ async::Task<Result<async::Stream>> connect_any(async::Loop& loop, Address addres
 }
 
 }  // namespace
-
-void disable_nagle(int fd) {
-  const int on = 1;
-  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-}
 
 async::Task<Result<async::Stream>> connect(async::Loop& loop, Address address, Millis limit) {
   const std::string name = address.is_unix() ? address.unix_path : address.text();

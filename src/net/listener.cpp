@@ -89,7 +89,7 @@ Result<UniqueFd> open_tcp(const Address& address) {
   if (!fd) return std::unexpected(system_error(errno));
   const int on = 1;
   setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  disable_nagle(fd.get());  // inherited by the connections
+  set_tcp_options(fd.get());  // inherited by the connections
   if (const Status bound = bind_and_listen(fd.get(), *native); !bound) return propagate(bound);
   return fd;
 }

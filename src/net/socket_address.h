@@ -35,7 +35,8 @@ struct IpLiteral {
   bool operator==(const IpLiteral&) const = default;
 };
 std::optional<IpLiteral> ip_literal(std::string_view host);
-// Requests are written whole: waiting for more to send only delays them.
-void disable_nagle(int fd);
+// For every TCP connection, also as the listening socket that hands it on: nothing waits for more to send
+// (messages are written whole), and a peer that is gone is noticed within 45 s.
+void set_tcp_options(int fd);
 
 }  // namespace shed::net
