@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <charconv>
 #include <cstddef>
 #include <cstring>
@@ -261,6 +262,22 @@ Result<SocketAddress> vsock_socket_address(const VsockAddress& address) {
   return result;
 #else
   return fail(Errc::kUnsupported, "this system has no vsock for port {}", address.port);
+#endif
+}
+
+Result<std::uint32_t> vsock_peer_cid(const async::Stream& stream) {
+#ifdef __linux__
+  sockaddr_storage peer{};
+  socklen_t length = sizeof peer;
+  if (::getpeername(stream.fd(), reinterpret_cast<sockaddr*>(&peer), &length) != 0) {
+    return std::unexpected(system_error(errno));
+  }
+  if (peer.ss_family != AF_VSOCK || length < sizeof(sockaddr_vm)) {
+    return fail(Errc::kInvalid, "the connection is not a vsock");
+  }
+  return reinterpret_cast<const sockaddr_vm&>(peer).svm_cid;
+#else
+  return fail(Errc::kUnsupported, "this system has no vsock, and descriptor {} is none", stream.fd());
 #endif
 }
 

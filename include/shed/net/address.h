@@ -65,4 +65,9 @@ extern const std::size_t kMaxSocketPath;
 // for a missing socket file, kNotFound; a full listen queue is waited for. Errors name the address.
 async::Task<Result<async::Stream>> connect(async::Loop& loop, Address address, Millis limit);
 
+// Who is at the other end of a vsock: 2 is the host, 1 this machine itself, the rest are guests. The
+// kernel says so, not the peer. Errc::kInvalid for a connection of another kind, kUnsupported where
+// the system has no vsock.
+Result<std::uint32_t> vsock_peer_cid(const async::Stream& stream);
+
 }  // namespace shed::net

@@ -97,6 +97,36 @@ TEST_CASE("a vsock listener has its port, and a second one is refused by name") 
   REQUIRE_FALSE(second);
   CHECK(second.error().text().starts_with(address.text() + ": "));
 }
+
+TEST_CASE("a connection that is no vsock has no context id") {
+  async::Loop loop;
+  int ends[2];
+  REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
+  const async::Stream stream(loop, UniqueFd(ends[0]));
+  const UniqueFd other(ends[1]);
+  const auto cid = vsock_peer_cid(stream);
+  REQUIRE_FALSE(cid);
+  CHECK(cid.error().code() == Errc::kInvalid);
+  CHECK(cid.error().text() == "the connection is not a vsock");
+}
+
+TEST_CASE("a vsock connection from this machine comes from its own context id") {
+  async::Loop loop;
+  Address address;
+  address.vsock = VsockAddress{VsockAddress::kAnyCid, 0x20000u + static_cast<std::uint32_t>(::getpid())};
+  auto listener = Listener::open(loop, address);
+  address.vsock->cid = VMADDR_CID_LOCAL;
+  auto connected = loop.block_on(connect(loop, address, Millis{1000}));
+  if (!listener || !connected) {
+    WARN("this kernel has no vsock loopback: whose a connection is is not tested");
+    return;
+  }
+  auto accepted = loop.block_on(listener->acceptor().accept());
+  REQUIRE(accepted);
+  const async::Stream stream(loop, std::move(*accepted));
+  CHECK(vsock_peer_cid(stream) == VMADDR_CID_LOCAL);
+  CHECK(vsock_peer_cid(*connected) == VMADDR_CID_LOCAL);
+}
 #endif
 
 }  // namespace
