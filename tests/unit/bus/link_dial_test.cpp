@@ -7,6 +7,7 @@
 #include <cstdlib>
 
 #include "link_fixture.h"
+#include "shed/net/tls_server.h"
 
 namespace shed::bus {
 namespace {
@@ -174,6 +175,50 @@ TEST_CASE("a socket that is missing is named") {
     CHECK(error.code() == Errc::kNotFound);
     CHECK(error.text().starts_with("connect to " + path + ": "));
   }
+}
+
+// A guest that listens on TCP with TLS, and what dialling it came to.
+OpenedChannel dial_tls(const std::string& served, const std::string& pin) {
+  async::Loop loop;
+  auto listener = net::Listener::open(loop, *net::parse_address("127.0.0.1:0"));
+  REQUIRE(listener);
+  auto server = net::TlsServerContext::create({.certificate_file = served, .key_file = ""});
+  REQUIRE(server);
+  auto client =
+      net::TlsContext::create({.ca_file = "", .pin = pin.empty() ? (*server)->pin() : pin, .protocol = ""});
+  REQUIRE(client);
+  const auto serve = [](async::Loop& on, net::Listener& from, std::shared_ptr<net::TlsServerContext> context,
+                        std::string& heard) -> async::Task<> {
+    auto fd = co_await from.acceptor().accept();
+    auto channel = co_await net::accept_tls(on, std::move(context), async::Stream(on, std::move(*fd)));
+    std::string into(64, '\0');
+    if (!channel) co_return;
+    const auto count = co_await (*channel)->read(into);
+    if (count) heard = into.substr(0, *count);
+  };
+  std::string heard;
+  async::Scope scope(loop);
+  scope.spawn(serve(loop, *listener, *server, heard));
+  const auto address = parse_link_dial("tcp+tls://" + listener->address().text());
+  REQUIRE(address);
+  auto dialled = loop.block_on(dial_link(loop, *address, *client, kLimit));
+  if (!dialled) return propagate(dialled);
+  REQUIRE(loop.block_on((*dialled)->write("frames", {})));
+  loop.block_on(scope.join());
+  CHECK(heard == "frames");
+  return nullptr;  // its loop ends here
+}
+
+TEST_CASE("a guest on TCP is dialled with TLS, and known by its certificate") {
+  const net::TemporaryFolder folder;
+  const std::string path = folder / "guest.pem";
+  REQUIRE(net::make_self_signed(path, "guest"));
+  CHECK(dial_tls(path, ""));
+  const auto wrong = dial_tls(path, "sha256:" + std::string(64, 'a'));
+  REQUIRE_FALSE(wrong);
+  CHECK(wrong.error().code() == Errc::kRefused);
+  CHECK(wrong.error().text().starts_with("TLS with 127.0.0.1:"));
+  CHECK(wrong.error().text().find("the certificate's pin is sha256:") != std::string::npos);
 }
 
 TEST_CASE("TCP without anything that says which certificate to accept is refused before it is tried") {
