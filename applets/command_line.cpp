@@ -37,6 +37,7 @@ struct CommandLine::State {
 
   CLI::App app;
   std::string usage;
+  std::vector<std::pair<const CLI::Option*, bool*>> seen;  // where it is told that an option was given
 };
 
 CommandLine::CommandLine(const Applet& applet, std::string usage)
@@ -65,9 +66,8 @@ void CommandLine::flag(std::string_view name, bool& given, std::string help) {
 
 void CommandLine::option_with_optional_value(std::string_view name, bool& given, std::string& target,
                                              std::string help) {
-  state_->app.add_option(std::string(name), target, std::move(help))->expected(0, 1);
-  state_->app.callback(
-      [app = &state_->app, option = std::string(name), &given] { given = app->count(option) > 0; });
+  CLI::Option* added = state_->app.add_option(std::string(name), target, std::move(help))->expected(0, 1);
+  state_->seen.emplace_back(added, &given);
 }
 
 void CommandLine::command(std::string_view name, bool& given, std::string help) {
@@ -90,6 +90,7 @@ std::optional<int> CommandLine::parse(Arguments arguments) {
   std::ranges::reverse(arguments);  // as CLI11 wants them
   try {
     state_->app.parse(arguments);
+    for (const auto& [option, given] : state_->seen) *given = option->count() > 0;
     const auto extras = state_->app.remaining(true);
     if (extras.empty()) return std::nullopt;
     fmt::print(stderr, "{}: {}\n", state_->usage, state_->suggest(extras.front()));

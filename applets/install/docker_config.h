@@ -12,4 +12,11 @@ namespace shed::applets {
 // Errors name the file; one that is no JSON object is left alone.
 Result<bool> set_credentials_store(const std::string& path);
 
+struct CredentialsStore {
+  std::string before;  // what "credsStore" was; empty: nothing, or no text
+  std::string text;    // the whole file with "shed" there
+};
+// The same for the text of a file; an empty one counts as a file that is missing. The name is for the error.
+Result<CredentialsStore> with_credentials_store(const std::string& name, const std::string& text);
+
 }  // namespace shed::applets

@@ -29,6 +29,20 @@ TEST_CASE("the last of several values counts") {
   CHECK(config == "b");
 }
 
+TEST_CASE("of two options with optional values each is seen by itself") {
+  for (const std::string option : {"--first", "--second"}) {
+    bool first = false, second = false;
+    std::string value;
+    CommandLine line(kApplet, "shed-ext demo");
+    line.option_with_optional_value("--first", first, value, "a file");
+    line.option_with_optional_value("--second", second, value, "a file");
+    CHECK_FALSE(line.parse({option, "x"}));
+    CHECK(first == (option == "--first"));
+    CHECK(second == (option == "--second"));
+    CHECK(value == "x");
+  }
+}
+
 TEST_CASE("an option with an optional value is seen without one") {
   bool given = false;
   std::string value;
