@@ -27,6 +27,17 @@ Refusal refusal_for(Errc code) {
   }
 }
 
+async::Task<> keep_answer(async::Task<Result<GuestHalf::Reply>> request,
+                          std::optional<Result<GuestHalf::Reply>>& reply, async::Event& over) {
+  reply.emplace(co_await std::move(request));
+  over.set();
+}
+
+async::Task<> watch_for_end(net::HttpExchange& exchange, async::Event& over) {
+  co_await exchange.disconnected();
+  over.set();
+}
+
 }  // namespace
 
 void PublishEndpoint::shut_down() {
@@ -80,12 +91,27 @@ async::Task<> PublishEndpoint::publish(net::HttpExchange& exchange) {
   // Other requests use the decoder while this one waits: the namespace must not be a view into it.
   std::array<char, kMaxNamespace> ns;
   const std::string_view kept(ns.data(), body->ns.copy(ns.data(), ns.size()));
-  const auto reply = co_await half_.request(kept, body->payload, kAnswerLimit);
-  if (reply) {
-    (void)co_await exchange.respond(200, kJsonType, reply->text());
+  std::optional<Result<GuestHalf::Reply>> reply;
+  auto waiting = wait_for_answer(exchange, half_.request(kept, body->payload, kAnswerLimit), reply);
+  co_await std::move(waiting);
+  if (!reply) co_return;
+  if (*reply) {
+    (void)co_await exchange.respond(200, kJsonType, (*reply)->text());
     co_return;
   }
-  co_await refuse(exchange, reply.error());
+  co_await refuse(exchange, reply->error());
+}
+
+// A guest that has left must neither hold its place nor be asked for again when a host comes back.
+async::Task<> PublishEndpoint::wait_for_answer(net::HttpExchange& exchange,
+                                               async::Task<Result<GuestHalf::Reply>> request,
+                                               std::optional<Result<GuestHalf::Reply>>& reply) {
+  async::Event over(half_.loop());
+  async::Scope scope(half_.loop());
+  scope.spawn(keep_answer(std::move(request), reply, over));
+  scope.spawn(watch_for_end(exchange, over));
+  auto ended = over.wait();
+  co_await ended;
 }
 
 async::Task<> PublishEndpoint::refuse(net::HttpExchange& exchange, Error reason) {

@@ -1,6 +1,9 @@
 // POST /v1/publish: the guest bus over HTTP (protocol.md section 2).
 #pragma once
 
+#include <optional>
+
+#include "shed/async/scope.h"
 #include "shed/bus/guest_half.h"
 #include "shed/net/http_server.h"
 
@@ -35,6 +38,9 @@ class PublishEndpoint : public net::HttpHandler {
   };
 
   async::Task<> publish(net::HttpExchange& exchange);
+  // Leaves `reply` empty where the guest has gone.
+  async::Task<> wait_for_answer(net::HttpExchange& exchange, async::Task<Result<GuestHalf::Reply>> request,
+                                std::optional<Result<GuestHalf::Reply>>& reply);
   async::Task<> refuse(net::HttpExchange& exchange, Error reason);
   GuestHalf& half_;
   std::size_t visits_ = 0;

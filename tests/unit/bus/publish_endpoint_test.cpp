@@ -279,9 +279,36 @@ TEST_CASE("a guest that leaves while it waits disturbs nobody") {
   net::Peer leaving = fixture.connect();
   leaving.send(http_post(kPath, kPing));
   leaving.close();
-  CHECK(deliver(fixture.half, response_to(fixture.uplink.sent.at(0).id, "ssh-agent", "1")));
-  fixture.loop.poll();
+  LogLines log;
+  CHECK_FALSE(deliver(fixture.half, response_to(fixture.uplink.sent.at(0).id, "ssh-agent", "1")));
+  CHECK(fixture.half.dropped().late == 1);
   CHECK(fixture.publish(R"({"namespace":"n","type":"event"})").status == 202);
+}
+
+TEST_CASE("what a guest asked that has left is not asked again on the next connection") {
+  Fixture fixture;
+  net::Peer leaving = fixture.connect();
+  net::Peer staying = fixture.connect();
+  leaving.send(http_post(kPath, kPing));
+  staying.send(http_post(kPath, kPing));
+  leaving.close();
+  FakeUplink next;
+  fixture.half.connect(&next);
+  REQUIRE(next.sent.size() == 1);
+  CHECK(next.sent[0].id == fixture.uplink.sent.at(1).id);
+  fixture.half.connect(nullptr);
+}
+
+TEST_CASE("a guest that sends its next request ahead gets both answers, in their order") {
+  Fixture fixture;
+  net::Peer peer = fixture.connect();
+  peer.send(http_post(kPath, kPing) + http_post(kPath, R"({"namespace":"n","type":"event"})"));
+  REQUIRE(fixture.uplink.sent.size() == 1);
+  CHECK(deliver(fixture.half, response_to(fixture.uplink.sent[0].id, "ssh-agent", "1")));
+  fixture.loop.poll();
+  const std::string received = peer.received();
+  CHECK(received.starts_with("HTTP/1.1 200 "));
+  CHECK(received.find("HTTP/1.1 202 ") != std::string::npos);
 }
 
 TEST_CASE("a host that is no loopback name is refused") {
