@@ -21,6 +21,6 @@ struct Applet {
 std::span<const Applet> all_applets();
 
 extern const Applet kUp, kHost, kGuest, kSshAgent, kAwsCredentials, kAwsCredentialProcess, kDockerCredential,
-    kBus, kStatus, kInstall;
+    kBus, kStatus, kAudit, kInstall;
 
 }  // namespace shed::applets
