@@ -74,6 +74,7 @@ int serve_host(const Options& options) {
   agent_options.servers = std::move(*servers);
   agent_options.agent_socket = environment("SSH_AUTH_SOCK");
   agent_options.key_directory = home_directory() + "/.ssh";
+  agent_options.known_hosts_files = broker::default_known_hosts_files(agent_options.key_directory);
   agent_options.status_socket = broker::default_status_socket();
   become_service();
   async::Loop loop;

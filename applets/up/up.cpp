@@ -165,6 +165,7 @@ async::Task<Result<int>> up(async::Loop& loop, const Options& options, broker::H
   host.servers.push_back({"", *net::parse_url("unix://" + directory->file("host.sock")), ""});
   host.agent_socket = environment("SSH_AUTH_SOCK");
   host.key_directory = home_directory() + "/.ssh";
+  host.known_hosts_files = broker::default_known_hosts_files(host.key_directory);
   host.status_socket = directory->file("host-agent-status.sock");
   auto agent = co_await broker::HostAgent::start(loop, std::move(config), std::move(host));
   if (!agent) co_return propagate(agent);

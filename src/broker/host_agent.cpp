@@ -67,7 +67,8 @@ HostAgent::HostAgent(async::Loop& loop, HostConfig config, HostAgentOptions opti
       credentials_(std::move(credentials)),
       logins_(std::move(logins)),
       audit_(config_.logging_enabled ? config_.logging_path : ""),
-      gate_(config_.ssh_approval, config_.aws.approval, config_.docker.approval) {
+      gate_(config_.ssh_approval, config_.aws.approval, config_.docker.approval),
+      subjects_(loop, options_.known_hosts_files) {
   if (!config_.aws_enabled()) {
     credentials_.reset();
   } else if (!credentials_) {
@@ -80,7 +81,8 @@ HostAgent::HostAgent(async::Loop& loop, HostConfig config, HostAgentOptions opti
 void HostAgent::serve(const HostServer& server) {
   const Clock& clock = loop_.clock();
   const HandlerOptions options{server.name, config_.approval_timeout};
-  listen(server, Namespace::kSsh, std::make_unique<SshHandler>(clock, *backend_, gate_, audit_, options));
+  listen(server, Namespace::kSsh,
+         std::make_unique<SshHandler>(clock, *backend_, gate_, audit_, subjects_, options));
   if (credentials_) {
     listen(server, Namespace::kAws,
            std::make_unique<AwsHandler>(clock, config_, *credentials_, gate_, audit_, options));

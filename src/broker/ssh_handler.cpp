@@ -25,8 +25,13 @@ Refusal sign_refusal(const Error& error) {
 }  // namespace
 
 SshHandler::SshHandler(const Clock& clock, ssh::SshBackend& backend, ApprovalGate& gate, AuditLog& audit,
-                       HandlerOptions options)
-    : clock_(clock), backend_(backend), gate_(gate), audit_(audit), options_(std::move(options)) {}
+                       SubjectReader& subjects, HandlerOptions options)
+    : clock_(clock),
+      backend_(backend),
+      gate_(gate),
+      audit_(audit),
+      subjects_(subjects),
+      options_(std::move(options)) {}
 
 async::Task<std::string> SshHandler::handle(bus::IncomingRequest request) {
   JsonDocument document;
@@ -83,6 +88,9 @@ async::Task<std::string> SshHandler::sign(const bus::IncomingRequest& request, c
   }
   audited.record.detail = ssh::key_type_of(decoded->key_blob).value_or("");
   audited.record.key = ssh::fingerprint(decoded->key_blob);
+  const SignSubject subject = co_await subjects_.read(*decoded);
+  audited.record.subject = subject.text();
+  audited.record.proof = subject.proof_text();
   std::string answer = co_await sign_if_approved(std::move(*decoded), audited);
   co_return audited.finish(std::move(answer), "SIGN_FAILED");
 }

@@ -131,6 +131,13 @@ Status check_signature_form(std::string_view key_blob, std::uint32_t flags, cons
   return {};
 }
 
+std::string plain_key_blob(std::string_view key_blob) {
+  std::string blob;
+  const auto key = parse_public_key(key_blob);
+  if (key) WireWriter(blob).string(key->type).bytes(key->bytes);
+  return blob;
+}
+
 std::string fingerprint(std::string_view key_blob) {
   std::string text = "SHA256:" + base64_encode(sha256(key_blob));
   text.erase(text.find_last_not_of('=') + 1);

@@ -20,9 +20,10 @@ namespace shed::broker {
 
 struct HostAgentOptions {
   std::vector<HostServer> servers;
-  std::string agent_socket;   // the person's SSH agent; empty: none
-  std::string key_directory;  // ~/.ssh, expanded
-  std::string status_socket;  // empty: none
+  std::string agent_socket;                    // the person's SSH agent; empty: none
+  std::string key_directory;                   // ~/.ssh, expanded
+  std::string status_socket;                   // empty: none
+  std::vector<std::string> known_hosts_files;  // by which hosts are named
 };
 
 class HostAgent {
@@ -63,6 +64,7 @@ class HostAgent {
   std::unique_ptr<docker::LoginBackend> logins_;
   AuditLog audit_;
   PolicyGate gate_;
+  SubjectReader subjects_;
   std::vector<std::unique_ptr<bus::RequestHandler>> handlers_;
   std::vector<std::pair<const HostServer*, std::unique_ptr<bus::ListenerClient>>> listeners_;
   std::unique_ptr<StatusSocket> status_socket_;

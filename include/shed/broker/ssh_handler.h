@@ -6,6 +6,7 @@
 
 #include "shed/base/json.h"
 #include "shed/broker/audited_request.h"
+#include "shed/broker/sign_subject.h"
 #include "shed/ssh/backend.h"
 
 namespace shed::broker {
@@ -14,7 +15,7 @@ class SshHandler : public bus::RequestHandler {
  public:
   // All of them must outlive the handler.
   SshHandler(const Clock& clock, ssh::SshBackend& backend, ApprovalGate& gate, AuditLog& audit,
-             HandlerOptions options);
+             SubjectReader& subjects, HandlerOptions options);
 
   async::Task<std::string> handle(bus::IncomingRequest request) override;
 
@@ -30,6 +31,7 @@ class SshHandler : public bus::RequestHandler {
   ssh::SshBackend& backend_;
   ApprovalGate& gate_;
   AuditLog& audit_;
+  SubjectReader& subjects_;
   HandlerOptions options_;
   bool has_security_keys_ = false;  // as of the last listing: their signatures wait for a touch
 };

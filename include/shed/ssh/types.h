@@ -94,6 +94,9 @@ Result<std::string_view> expected_signature_format(std::string_view key_type, st
 // Errc::kProtocol with the reason. Does not verify the signature.
 Status check_signature_form(std::string_view key_blob, std::uint32_t flags, const Signature& signature);
 
+// A certificate's key without its certificate; a copy of anything else. Empty for what is malformed.
+std::string plain_key_blob(std::string_view key_blob);
+
 // "SHA256:" and the base64 of the SHA-256 of the blob, without padding: what ssh-keygen -l prints.
 std::string fingerprint(std::string_view key_blob);
 

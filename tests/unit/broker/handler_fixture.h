@@ -21,7 +21,8 @@ struct HandlerFixture {
   explicit HandlerFixture(std::string log_path = {})
       : audit_path(log_path.empty() ? folder / "log/audit.log" : std::move(log_path)),
         audit(audit_path),
-        handler(clock, backend, gate, audit, {"", 25s}) {}
+        subjects(loop, {folder / "known_hosts"}),
+        handler(clock, backend, gate, audit, subjects, {"", 25s}) {}
 
   net::Running<std::string> start(std::string_view payload) {
     return net::Running<std::string>(
@@ -54,6 +55,7 @@ struct HandlerFixture {
   std::string server = "mini2";
   std::string audit_path;
   AuditLog audit;
+  SubjectReader subjects;
   SshHandler handler;
 };
 

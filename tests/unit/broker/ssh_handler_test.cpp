@@ -1,6 +1,7 @@
 #include "shed/broker/ssh_handler.h"
 
 #include "handler_fixture.h"
+#include "unit/ssh/captured_data.h"
 
 namespace shed::broker {
 namespace {
@@ -74,7 +75,7 @@ TEST_CASE("a signature is answered and recorded with its key") {
   CHECK(fixture.last_record() ==
         fmt::format(R"({{"ts":"2026-03-31T15:04:05Z","server":"mini2","shed":"web","ns":"ssh-agent",)"
                     R"("op":"sign","result":"ok","detail":"ssh-ed25519","approval":"approve-all",)"
-                    R"("key":"{}","request_id":"0197-a","duration_us":0}})",
+                    R"("key":"{}","subject":"opaque","request_id":"0197-a","duration_us":0}})",
                     ssh::fingerprint(ed25519())));
   CHECK(fixture.log.lines.empty());
 }
@@ -160,6 +161,26 @@ TEST_CASE("what a decision says goes into the record") {
       Catch::Contains(R"("approval":"touchid","decided_by":"somebody","scope":"per-session","ttl":"4h",)"));
 }
 
+TEST_CASE("a login is recorded with user and host, and how sure the host is, also when it is denied") {
+  HandlerFixture fixture;
+  fixture.gate.decision.approved = GENERATE(true, false);
+  const ssh::test::CapturedData captured;
+  write_to_file(fixture.folder / "known_hosts", captured.text("known_hosts"));
+  const auto sign = [&](const ssh::SignRequest& request) {
+    const std::string payload = encode_sign_payload(request);
+    fixture.loop.block_on(fixture.handler.handle({"0197-a", "ssh-agent", payload, {"web", "vz", "mini2"}}));
+    return fixture.last_record();
+  };
+  ssh::SignRequest request = captured.request("hostbound");
+  CHECK_THAT(sign(request),
+             Catch::Contains(R"(","subject":"login root@one.example","proof":"verified","request_id":")"));
+  request.binds.clear();
+  CHECK(member(sign(request), "proof") == "claimed");
+  const std::string commit = sign(captured.request("git commit"));
+  CHECK(member(commit, "subject") == "git commit");
+  CHECK(commit.find("proof") == std::string::npos);
+}
+
 TEST_CASE("a request that was denied reaches no key") {
   HandlerFixture fixture;
   fixture.gate.decision = {false, "shed-desktop", "somebody", "", "", "not now", "APPROVAL_DENIED"};
@@ -171,7 +192,7 @@ TEST_CASE("a request that was denied reaches no key") {
         fmt::format(R"({{"ts":"2026-03-31T15:04:05Z","server":"mini2","shed":"web","ns":"ssh-agent",)"
                     R"("op":"sign","result":"denied","detail":"ssh-ed25519","code":"APPROVAL_DENIED",)"
                     R"("reason":"not now","approval":"shed-desktop","decided_by":"somebody",)"
-                    R"("key":"{}","request_id":"0197-a","duration_us":0}})",
+                    R"("key":"{}","subject":"opaque","request_id":"0197-a","duration_us":0}})",
                     ssh::fingerprint(ed25519())));
   CHECK(fixture.log.count("for web: denied: not now") == 1);
 }
@@ -179,7 +200,7 @@ TEST_CASE("a request that was denied reaches no key") {
 TEST_CASE("a policy that was left out denies, and record and guest get the line to add") {
   HandlerFixture fixture;
   PolicyGate gate({}, {}, {});
-  SshHandler handler(fixture.clock, fixture.backend, gate, fixture.audit, {});
+  SshHandler handler(fixture.clock, fixture.backend, gate, fixture.audit, fixture.subjects, {});
   net::Running<std::string> answer(
       fixture.loop, handler.handle({"1", "ssh-agent", sign_payload_for(ed25519()), {"web", "vz", ""}}));
   CHECK(member(*answer, "error") == "approval denied");
@@ -247,7 +268,8 @@ TEST_CASE("a list with a malformed bind is refused and recorded") {
 
 TEST_CASE("the owner's name for a connection counts, whatever the bus behind it says") {
   HandlerFixture fixture;
-  SshHandler handler(fixture.clock, fixture.backend, fixture.gate, fixture.audit, {"mini1", 25s});
+  SshHandler handler(fixture.clock, fixture.backend, fixture.gate, fixture.audit, fixture.subjects,
+                     {"mini1", 25s});
   net::Running<std::string> answer(
       fixture.loop, handler.handle({"0197-a", "ssh-agent", std::string(kList), {"web", "vz", "mini2"}}));
   REQUIRE(answer.done());
@@ -311,7 +333,7 @@ TEST_CASE("a log that works again lets requests through again") {
 TEST_CASE("without a log requests are answered") {
   HandlerFixture fixture;
   AuditLog none("");
-  SshHandler handler(fixture.clock, fixture.backend, fixture.gate, none, {});
+  SshHandler handler(fixture.clock, fixture.backend, fixture.gate, none, fixture.subjects, {});
   net::Running<std::string> answer(
       fixture.loop, handler.handle({"1", "ssh-agent", sign_payload_for(ed25519()), {"web", "vz", ""}}));
   CHECK(member(*answer, "format") == "ssh-ed25519");

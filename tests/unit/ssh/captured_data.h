@@ -5,11 +5,12 @@
 
 #include <catch2/catch.hpp>
 
+#include <fstream>
+#include <iterator>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "key_fixture.h"
 #include "shed/base/base64.h"
 #include "shed/base/json.h"
 #include "shed/ssh/types.h"
@@ -19,7 +20,9 @@ namespace shed::ssh::test {
 class CapturedData {
  public:
   CapturedData() {
-    const auto parsed = document_.parse(read_text(std::string(SHED_TEST_DATA) + "/ssh/signed_data.json"));
+    std::ifstream file(std::string(SHED_TEST_DATA) + "/ssh/signed_data.json");
+    const std::string text{std::istreambuf_iterator<char>(file), {}};
+    const auto parsed = document_.parse(text);
     REQUIRE(parsed);
     root_ = *parsed;
   }

@@ -1,6 +1,7 @@
 #include "shed/ssh/destination.h"
 
 #include "captured_data.h"
+#include "key_fixture.h"
 #include "shed/ssh/agent_protocol.h"
 #include "shed/ssh/verify.h"
 #include "shed/ssh/wire.h"

@@ -1,6 +1,7 @@
 #include "shed/ssh/known_hosts.h"
 
 #include "captured_data.h"
+#include "key_fixture.h"
 #include "support/fake_clock.h"
 
 namespace shed::ssh::test {

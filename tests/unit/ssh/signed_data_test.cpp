@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "captured_data.h"
+#include "key_fixture.h"
 #include "shed/ssh/wire.h"
 
 namespace shed::ssh::test {

@@ -1,0 +1,122 @@
+#include "shed/broker/sign_subject.h"
+
+#include <algorithm>
+#include <array>
+
+#include "shed/async/offload.h"
+#include "shed/async/scope.h"
+#include "shed/base/log.h"
+
+namespace shed::broker {
+namespace {
+
+// Many systems hash the names in known_hosts, so that they can only be guessed.
+constexpr std::array<std::string_view, 9> kGuesses = {
+    "github.com",
+    "[ssh.github.com]:443",
+    "gitlab.com",
+    "[altssh.gitlab.com]:443",
+    "bitbucket.org",
+    "codeberg.org",
+    "git.sr.ht",
+    "ssh.dev.azure.com",
+    "vs-ssh.visualstudio.com",
+};
+
+struct FoundHost {
+  ssh::Proof proof = ssh::Proof::kUnknown;
+  std::string host_key;
+  bool revoked = false;
+  std::vector<std::string> names;
+  std::shared_ptr<const ssh::KnownHosts> known_hosts;
+};
+
+// On another thread: owns what it reads.
+FoundHost find_host(const ssh::SignRequest& request, KnownHostsFiles& files, WallTime now) {
+  const ssh::SignedData data = ssh::read_signed_data(request.data, request.key_blob);
+  const ssh::Destination destination = ssh::find_destination(data, request.binds);
+  FoundHost found;
+  found.proof = destination.proof;
+  found.host_key = destination.host_key;
+  found.known_hosts = files.current();
+  if (found.host_key.empty()) return found;
+  found.revoked = found.known_hosts->is_revoked(found.host_key);
+  found.names = found.known_hosts->names_for(found.host_key, now, kGuesses);
+  return found;
+}
+
+bool is_plain(char c) {
+  const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+  return letter || (c >= '0' && c <= '9') || std::string_view("._+-$").find(c) != std::string_view::npos;
+}
+
+// As it is when it looks like a name, else in quotation marks: nobody can put words into the log's mouth.
+std::string quoted_unless_plain(std::string_view text) {
+  if (!text.empty() && std::ranges::all_of(text, is_plain)) return std::string(text);
+  std::string quoted = "\"";
+  for (const char c : log::printable(text)) {
+    if (c == '"') quoted += '\\';
+    quoted += c;
+  }
+  return quoted + '"';
+}
+
+std::string login_text(const SignSubject& subject) {
+  const std::string login = "login " + quoted_unless_plain(subject.data.user);
+  if (subject.host_key.empty()) return login;
+  if (!subject.names.empty()) return login + "@" + subject.names.front();
+  return login + "@" + ssh::fingerprint(ssh::plain_key_blob(subject.host_key)) +
+         (subject.host_key_revoked ? " (revoked)" : "");
+}
+
+}  // namespace
+
+std::string SignSubject::text() const {
+  using Kind = ssh::SignedData::Kind;
+  switch (data.kind) {
+    case Kind::kLogin:
+      return login_text(*this);
+    case Kind::kSshsig:
+      if (data.sshsig_namespace == "git") return "git commit";
+      return fmt::format("file signature (namespace {})", quoted_unless_plain(data.sshsig_namespace));
+    case Kind::kAgentTest:
+      return "opaque (1,024 bytes, as ssh-add -T asks for)";
+    case Kind::kOpaque:
+      break;
+  }
+  return data.note.empty() ? "opaque" : fmt::format("opaque ({})", data.note);
+}
+
+std::string_view SignSubject::proof_text() const {
+  if (proof == ssh::Proof::kProven) return "verified";
+  return proof == ssh::Proof::kClaimed ? "claimed" : "";
+}
+
+SubjectReader::SubjectReader(async::Loop& loop, std::vector<std::string> known_hosts_files)
+    : loop_(loop), files_(std::make_shared<KnownHostsFiles>(std::move(known_hosts_files))) {}
+
+async::Task<SignSubject> SubjectReader::read(const ssh::SignRequest& request) {
+  SignSubject subject;
+  subject.data = ssh::read_signed_data(request.data, request.key_blob);
+  if (!subject.data.is_login()) co_return subject;
+  auto work = [request, files = files_, now = loop_.clock().wall()] {
+    return Result<FoundHost>(find_host(request, *files, now));
+  };
+  auto finding = async::offload(loop_, std::move(work));
+  auto found = co_await async::with_timeout(loop_, kLimit, std::move(finding));
+  for (const std::string& warning : files_->take_warnings()) log::warning("{}", warning);
+  if (!found) {
+    log::warning("known_hosts files: {}; a login's host is not verified", found.error().text());
+    subject.host_key = subject.data.host_key;
+    if (!subject.host_key.empty()) subject.proof = ssh::Proof::kClaimed;
+    co_return subject;
+  }
+  subject.proof = found->proof;
+  subject.host_key = std::move(found->host_key);
+  subject.host_key_revoked = found->revoked;
+  subject.names = std::move(found->names);
+  subject.known_hosts = std::move(found->known_hosts);
+  co_return subject;
+}
+
+}  // namespace shed::broker
