@@ -163,8 +163,6 @@ Result<GuestBusPlan> plan_guest_bus(const GuestBusOptions& options) {
 }
 
 Result<std::unique_ptr<GuestBus>> GuestBus::open(async::Loop& loop, const GuestBusPlan& plan) {
-  auto publish = net::Listener::open(loop, plan.publish);
-  if (!publish) return propagate(publish);
   auto guard = open_guard(plan);
   if (!guard) return propagate(guard);
   std::optional<net::Listener> frames;
@@ -173,6 +171,9 @@ Result<std::unique_ptr<GuestBus>> GuestBus::open(async::Loop& loop, const GuestB
     if (!opened) return propagate(opened, "--frames");
     frames.emplace(std::move(*opened));
   }
+  // Last: whoever can publish finds the rest open.
+  auto publish = net::Listener::open(loop, plan.publish);
+  if (!publish) return propagate(publish);
   bus::LinkAddress frames_at = plan.frames;
   if (frames) frames_at.address = frames->address();  // with the port that port 0 became
   log::info("guests publish on {}, the host half comes in on {}", publish->address().text(),
