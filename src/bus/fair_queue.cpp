@@ -37,9 +37,31 @@ void FairQueue::recycle(std::unique_ptr<Message> message) {
   ++free_count_;
 }
 
-void FairQueue::push(GuestAccount& guest, std::string_view json) {
+bool FairQueue::may_be_taken(const Lane& lane) const {
+  if (!lane.first->is_request) return true;
+  return lane.unanswered < (unanswered_ < kBusy ? kWindow : kSmallWindow);
+}
+
+void FairQueue::line_up(Lane& lane) {
+  if (!lane.first) return lane.unlink();
+  may_be_taken(lane) ? ring_.push_back(lane) : parked_.push_back(lane);
+}
+
+// One place has become free: the lane that has waited longest and may have it.
+void FairQueue::wake_parked() {
+  Lane* first = nullptr;
+  while (!parked_.empty() && first != &parked_.front()) {
+    Lane& lane = parked_.front();
+    line_up(lane);
+    if (may_be_taken(lane)) return;
+    if (first == nullptr) first = &lane;
+  }
+}
+
+void FairQueue::push(GuestAccount& guest, std::string_view json, bool is_request) {
   auto message = new_message();
   net::append_event(message->event, json);
+  message->is_request = is_request;
   size_ += message->event.size();
   guest.queued += message->event.size();
   Lane& lane = lanes_[&guest];
@@ -49,9 +71,17 @@ void FairQueue::push(GuestAccount& guest, std::string_view json) {
     lane.last->next = std::move(message);
   } else {
     lane.first = std::move(message);
-    ring_.push_back(lane);
+    line_up(lane);
   }
   lane.last = added;
+}
+
+void FairQueue::settle(GuestAccount& guest) {
+  const auto found = lanes_.find(&guest);
+  if (found == lanes_.end()) return;
+  --found->second.unanswered;
+  --unanswered_;
+  wake_parked();
 }
 
 std::unique_ptr<FairQueue::Message> FairQueue::pop(Lane& lane) {
@@ -59,25 +89,37 @@ std::unique_ptr<FairQueue::Message> FairQueue::pop(Lane& lane) {
   lane.first = std::move(message->next);
   size_ -= message->event.size();
   lane.guest->queued -= message->event.size();
-  if (!lane.first) lane.unlink();
   return message;
 }
 
 void FairQueue::take(Buffer& batch) {
   while (!ring_.empty() && batch.size() < kBatch) {
     Lane& lane = ring_.front();
+    // Others may have filled the listener since it was lined up.
+    if (!may_be_taken(lane)) {
+      parked_.push_back(lane);
+      continue;
+    }
     auto message = pop(lane);
-    if (lane.first) ring_.push_back(lane);
+    if (message->is_request) {
+      ++lane.unanswered;
+      ++unanswered_;
+    }
+    line_up(lane);
     batch.append(message->event.view());
     recycle(std::move(message));
   }
 }
 
 void FairQueue::drop(GuestAccount& guest) {
-  const auto lane = lanes_.find(&guest);
-  if (lane == lanes_.end()) return;
-  while (lane->second.first) recycle(pop(lane->second));
-  lanes_.erase(lane);
+  const auto found = lanes_.find(&guest);
+  if (found == lanes_.end()) return;
+  Lane& lane = found->second;
+  while (lane.first) recycle(pop(lane));
+  unanswered_ -= lane.unanswered;
+  lanes_.erase(found);
+  // Its places are free.
+  while (!parked_.empty() && may_be_taken(parked_.front())) line_up(parked_.front());
 }
 
 }  // namespace shed::bus

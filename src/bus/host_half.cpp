@@ -89,14 +89,21 @@ Status HostHalf::accept(GuestPort& from, const Envelope& envelope) {
   scratch_.clear();
   if (scratch_.capacity() > kKeptCapacity) scratch_.release();
   append_envelope(scratch_, stamped);
-  listener->queue_.push(from.account_, scratch_.view());
-  listener->pending_.set();
+  listener->queue_.push(from.account_, scratch_.view(), is_request);
+  if (listener->queue_.ready()) listener->pending_.set();
   return {};
 }
 
+void HostHalf::Subscription::settle(GuestPort& guest) {
+  --guest.account_.in_flight;
+  queue_.settle(guest.account_);
+  if (queue_.ready()) pending_.set();
+}
+
 void HostHalf::Subscription::remove(std::size_t at) {
-  --outstanding_[at].guest->account_.in_flight;
+  GuestPort& guest = *outstanding_[at].guest;
   outstanding_.remove(at);
+  settle(guest);
 }
 
 void HostHalf::Subscription::forget(GuestPort& guest) {
@@ -106,6 +113,7 @@ void HostHalf::Subscription::forget(GuestPort& guest) {
     return true;
   });
   queue_.drop(guest.account_);
+  if (queue_.ready()) pending_.set();
 }
 
 // What was never answered must not fill the table for ever.
@@ -113,9 +121,9 @@ void HostHalf::Subscription::forget_old() {
   const SteadyTime now = half_.loop_.clock().now();
   if (now - last_sweep_ <= kForgetAfter) return;
   last_sweep_ = now;
-  outstanding_.remove_if([now](const auto& request) {
+  outstanding_.remove_if([this, now](const auto& request) {
     if (now - request.since <= kForgetAfter) return false;
-    --request.guest->account_.in_flight;
+    settle(*request.guest);
     return true;
   });
 }
@@ -174,7 +182,7 @@ void HostHalf::Subscription::take(Buffer& batch) {
   batch.clear();
   if (batch.capacity() > kKeptCapacity) batch.release();
   queue_.take(batch);
-  if (queue_.empty()) pending_.reset();
+  if (!queue_.ready()) pending_.reset();
 }
 
 LocalLink::LocalLink(GuestHalf& guest, HostHalf& host, std::string name, std::string server)

@@ -18,10 +18,18 @@ struct GuestAccount {
   std::size_t queued = 0;     // bytes that no listener has taken yet
 };
 
-// Each guest has a lane; lanes with messages stand in a ring. Knows no bounds: who pushes asks size() and
-// the account first. Memory of messages that were taken serves the next ones.
+// Each guest has a lane; lanes with messages that may be taken stand in a ring. Knows no bounds of memory:
+// who pushes asks size() and the account first. Memory of messages that were taken serves the next ones.
+//
+// A listener works on so many requests at once and refuses the rest, whoever asks. So a guest has a window:
+// with as many requests unanswered its next ones stay here, and no guest takes all the places.
 class FairQueue {
  public:
+  static constexpr std::ptrdiff_t kWindow = 64;
+  // With so many unanswered in all, a guest has a small window: the places that are left are for those that
+  // ask little. Our host agent works on 256.
+  static constexpr std::ptrdiff_t kBusy = 192;
+  static constexpr std::ptrdiff_t kSmallWindow = 4;
   // What take() stops at: a message that comes meanwhile waits behind so much, not behind all there is.
   static constexpr std::size_t kBatch = std::size_t{64} * 1024;
 
@@ -31,32 +39,43 @@ class FairQueue {
   ~FairQueue();
 
   // The message as a server-sent event, behind the others of this guest.
-  void push(GuestAccount& guest, std::string_view json);
+  void push(GuestAccount& guest, std::string_view json, bool is_request);
+  // One of the guest's requests has its answer, or will have none.
+  void settle(GuestAccount& guest);
   // Appends events to `batch`: one of each guest in turn, until kBatch bytes are there or none is left.
   void take(Buffer& batch);
   // Forgets the guest and what it has here.
   void drop(GuestAccount& guest);
 
   std::size_t size() const { return size_; }  // bytes
-  bool empty() const { return size_ == 0; }
+  // Something may be taken.
+  bool ready() const { return !ring_.empty(); }
 
  private:
   struct Message {
     Buffer event;
+    bool is_request = false;
     std::unique_ptr<Message> next;
   };
   struct Lane : async::ListHook {
     GuestAccount* guest = nullptr;
     std::unique_ptr<Message> first;
     Message* last = nullptr;
+    std::ptrdiff_t unanswered =
+        0;  // taken; less than none while requests are given up that were not taken yet
   };
 
   std::unique_ptr<Message> new_message();
   void recycle(std::unique_ptr<Message> message);
   std::unique_ptr<Message> pop(Lane& lane);
+  bool may_be_taken(const Lane& lane) const;
+  void line_up(Lane& lane);
+  void wake_parked();
 
   std::unordered_map<GuestAccount*, Lane> lanes_;
   async::IntrusiveList<Lane> ring_;
+  async::IntrusiveList<Lane> parked_;  // with messages, and a window that is full
+  std::ptrdiff_t unanswered_ = 0;      // of all lanes
   std::unique_ptr<Message> free_;
   std::size_t free_count_ = 0;
   std::size_t size_ = 0;

@@ -129,6 +129,7 @@ class HostHalf::Subscription {
   // Longer than any guest waits: an answer after that has nobody to go to.
   static constexpr Millis kForgetAfter{60'000};
   void remove(std::size_t at);
+  void settle(GuestPort& guest);
   void forget(GuestPort& guest);
   void forget_old();
 

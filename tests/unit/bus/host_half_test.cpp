@@ -355,7 +355,7 @@ TEST_CASE("when a listener goes, those whom it has not answered are told at once
 TEST_CASE("messages for a listener that does not read are refused at a bound, until it reads") {
   Fixture fixture;
   const auto listener = fixture.listen();
-  const std::string payload = "\"" + std::string(kMaxPublishBody - 1024, 'x') + "\"";
+  const std::string payload = "\"" + std::string(kMaxPublishBody - 600, 'x') + "\"";
   std::deque<FakePort> flood;
   for (int i = 0; i < 4; ++i) {
     fixture.half.attach(flood.emplace_back(fmt::format("flood{}", i)));
@@ -369,7 +369,7 @@ TEST_CASE("messages for a listener that does not read are refused at a bound, un
   // The reserve: a guest that has nothing waiting.
   const std::string small = fixture.send(fixture.db);
   CHECK(fixture.status);
-  fixture.send(flood[0], "1");
+  fixture.send(flood[0], "\"" + std::string(4000, 'x') + "\"");
   CHECK_FALSE(fixture.status);
   taken(*listener);
   fixture.send(fixture.web, payload);
@@ -387,7 +387,8 @@ TEST_CASE("a guest has one message of any size waiting, or a mebibyte of them") 
   const std::string large = "\"" + std::string(kMaxPublishBody - 2, 'x') + "\"";
   fixture.send(fixture.web, large);
   REQUIRE(fixture.status);
-  Envelope elsewhere = Fixture::envelope("0197f000-0000-7000-8000-000000000000", "1", EnvelopeType::kEvent);
+  const std::string half = large.substr(0, large.size() / 2) + "\"";
+  Envelope elsewhere = Fixture::envelope("0197f000-0000-7000-8000-000000000000", half, EnvelopeType::kEvent);
   elsewhere.ns = "aws-credentials";
   const Status refused = fixture.half.accept(fixture.web, elsewhere);
   REQUIRE_FALSE(refused);
@@ -443,6 +444,46 @@ TEST_CASE("guests take turns, one message each, and the order of each is kept") 
   std::vector<std::string> ids;
   for (const std::string& event : events_in(taken(*listener))) ids.push_back(member(event, "id"));
   CHECK(ids == std::vector<std::string>{w1, d1, w2, d2, w3});
+}
+
+TEST_CASE("a guest with 64 requests unanswered waits with the next until one is answered") {
+  Fixture fixture;
+  const auto listener = fixture.listen();
+  std::vector<std::string> ids;
+  for (int i = 0; i < 70; ++i) ids.push_back(fixture.send(fixture.web));
+  CHECK(events_in(taken(*listener)).size() == 64);
+  CHECK_FALSE(listener->pending().is_set());
+  CHECK(taken(*listener).empty());
+  const std::string other = fixture.send(fixture.db);
+  CHECK(listener->pending().is_set());
+  CHECK(member(events_in(taken(*listener)).at(0), "id") == other);
+  REQUIRE(fixture.respond(answer(ids[5])));
+  CHECK(listener->pending().is_set());
+  const auto events = events_in(taken(*listener));
+  REQUIRE(events.size() == 1);
+  CHECK(member(events[0], "id") == ids[64]);
+}
+
+TEST_CASE("guests that ask much leave places to those that ask little") {
+  Fixture fixture;
+  const auto listener = fixture.listen();
+  std::deque<FakePort> crowd;
+  for (int i = 0; i < 20; ++i) {
+    fixture.half.attach(crowd.emplace_back(fmt::format("c{}", i)));
+    for (int j = 0; j < 100; ++j) fixture.send(crowd.back());
+  }
+  std::size_t sent = 0;
+  for (std::string batch = taken(*listener); !batch.empty(); batch = taken(*listener)) {
+    sent += events_in(batch).size();
+  }
+  CHECK(sent == 192);
+  const std::string id = fixture.send(fixture.db);
+  CHECK(member(events_in(taken(*listener)).at(0), "id") == id);
+  // A guest that goes leaves its places to the others.
+  fixture.half.forget(crowd.front());
+  CHECK(listener->pending().is_set());
+  CHECK_FALSE(events_in(taken(*listener)).empty());
+  for (FakePort& port : crowd) fixture.half.forget(port);
 }
 
 TEST_CASE("requests that nobody answers are bounded, and forgotten after a minute") {
