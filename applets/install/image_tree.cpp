@@ -15,6 +15,7 @@ namespace {
 
 constexpr int kFolderFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 constexpr unsigned kFolderMode = 0755;
+constexpr unsigned kRootsHomeMode = 0700;
 constexpr std::size_t kPiece = std::size_t{64} * 1024;
 constexpr std::size_t kLongestTarget = 4096;  // PATH_MAX
 // Names of ours that an interrupted run has left, in the way of this one, before we give up.
@@ -30,6 +31,9 @@ std::string_view parent_of(std::string_view path) {
 }
 
 std::string last_of(std::string_view path) { return std::string(path.substr(path.rfind('/') + 1)); }
+
+// Where the home of root is missing it is made as every distribution makes it.
+unsigned mode_above(std::string_view path) { return path == "root" ? kRootsHomeMode : kFolderMode; }
 
 ImageTree::Kind kind_of(mode_t mode) {
   if (S_ISREG(mode)) return ImageTree::Kind::kFile;
@@ -125,7 +129,7 @@ Result<UniqueFd> ImageTree::open_folder(std::string_view path, const Access* mak
     const std::string_view so_far = path.substr(0, end);
     UniqueFd next(::openat(folder.get(), part.c_str(), kFolderFlags));
     if (!next && errno == ENOENT && make != nullptr) {
-      const unsigned mode = end == path.size() ? make->folder_mode : kFolderMode;
+      const unsigned mode = end == path.size() ? make->folder_mode : mode_above(so_far);
       if (!make_folder(folder.get(), part.c_str(), mode)) return errno_failure(name(so_far));
       next = UniqueFd(::openat(folder.get(), part.c_str(), kFolderFlags));
     }

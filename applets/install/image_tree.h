@@ -26,7 +26,8 @@ class ImageTree {
     std::string target;  // of a link, as it is written; nobody has checked it
   };
 
-  // How a file is made. In a folder that is missing: with these permissions for it, 0755 for those above it.
+  // How a file is made. In a folder that is missing: with these permissions for it, 0755 for those above it
+  // ("root": 0700).
   // The owner of everything that is made is root where we are root, else whoever runs us.
   struct Access {
     unsigned mode = 0644;

@@ -63,7 +63,10 @@ void warn_about_guest() {
 int install_guest(const std::string& root, bool force) {
   // Not by its path: another file may be there by now.
   const auto binary = read_file("/proc/self/exe", kLargestBinary);
-  if (!binary) return fail_with(binary.error());
+  if (!binary) {
+    return fail_with(Error(binary.error().code(),
+                           binary.error().text() + "; the running binary is copied from there: mount /proc"));
+  }
   const OverlayReport report = install_overlay(root, *binary, force);
   for (const std::string& line : report.lines) fmt::print("{}\n", line);
   int status = 0;

@@ -67,6 +67,11 @@ TEST_CASE_METHOD(Image, "only the last of the missing folders is private") {
   CHECK(mode("etc/skel") == 0755);
 }
 
+TEST_CASE_METHOD(Image, "the home of root is private where it is made") {
+  REQUIRE(tree().write("root/.docker/config.json", "{}", {0600, 0700}));
+  CHECK(mode("root") == 0700);
+}
+
 TEST_CASE_METHOD(Image, "nothing but the file is left after writing") {
   REQUIRE(tree().write("etc/x", "one", {}));
   REQUIRE(tree().write("etc/x", "two", {}));
