@@ -1,10 +1,5 @@
 #include "guest_bus.h"
 
-#include <sys/socket.h>
-#ifdef __linux__
-#include <linux/vm_sockets.h>
-#endif
-
 #include "command_line.h"
 #include "service.h"
 #include "shed/async/scope.h"
@@ -37,35 +32,16 @@ Status check_together(const GuestBusOptions& options, Kind kind) {
   return {};
 }
 
-// Of an accepted vsock connection; nothing where the system does not tell.
-std::optional<std::uint32_t> peer_cid(const async::Stream& stream) {
-#ifdef __linux__
-  sockaddr_vm name{};
-  socklen_t length = sizeof name;
-  if (::getpeername(stream.fd(), reinterpret_cast<sockaddr*>(&name), &length) == 0 &&
-      name.svm_family == AF_VSOCK) {
-    return name.svm_cid;
-  }
-#else
-  (void)stream;
-#endif
-  return std::nullopt;
-}
-
-constexpr std::uint32_t kHostCid = 2;
 constexpr std::uint32_t kLoopbackCid = 1;
+constexpr std::uint32_t kHostCid = 2;
 
-FrameUplink::Opening refuse_cid(std::string who) {
-  co_return fail(Errc::kRefused, "vsock: {} is not the host", who);
-}
+FrameUplink::Opening refuse(Error reason) { co_return std::unexpected(std::move(reason)); }
 
-// Refused on purpose: a process of the guest that plays the host would read every request and answer it.
 FrameUplink::Opening open_vsock(async::Stream stream, bool allow_loopback) {
-  const auto cid = peer_cid(stream);
-  if (!cid) return refuse_cid("the other end");
-  const bool is_host = *cid == kHostCid || (allow_loopback && *cid == kLoopbackCid);
-  if (!is_host) return refuse_cid(fmt::format("CID {}", *cid));
-  return bus::open_plain(std::move(stream));
+  const auto cid = net::vsock_peer_cid(stream);
+  if (!cid) return refuse(cid.error());
+  if (may_play_host(*cid, allow_loopback)) return bus::open_plain(std::move(stream));
+  return refuse(Error(Errc::kRefused, fmt::format("vsock: CID {} is not the host", *cid)));
 }
 
 // What stands between a connection and its frames, beside the token.
@@ -139,6 +115,11 @@ Result<net::Listener> open_frames(async::Loop& loop, const bus::LinkAddress& at)
 }
 
 }  // namespace
+
+// Refused on purpose: a process of the guest that plays the host would read every request and answer it.
+bool may_play_host(std::uint32_t cid, bool allow_loopback) {
+  return cid == kHostCid || (allow_loopback && cid == kLoopbackCid);
+}
 
 Result<GuestBusPlan> plan_guest_bus(const GuestBusOptions& options) {
   GuestBusPlan plan{.publish = {},

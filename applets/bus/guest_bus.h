@@ -38,6 +38,10 @@ struct GuestBusPlan {
 // Errc::kInvalid, kRefused, kLimit name the option that is wrong, or those that do not go together.
 Result<GuestBusPlan> plan_guest_bus(const GuestBusOptions& options);
 
+// Whether the vsock connection of this context id is let in: the machine's host (2), and with the option
+// this machine itself (1). The kernel says so, not the peer.
+bool may_play_host(std::uint32_t cid, bool allow_loopback);
+
 class GuestBus {
  public:
   // Everything that can fail is open and listens then; a token or certificate that was missing is made,
