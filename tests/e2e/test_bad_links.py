@@ -3,6 +3,7 @@ that are killed: under load every request is answered, with its own answer, or f
 
 import contextlib
 import signal
+import socket
 
 import pytest
 
@@ -189,6 +190,18 @@ def test_a_guest_that_stands_still_disturbs_nobody(start_split_bus):
     load.check(LONGEST_SECONDS)
     quiet.check(UNDISTURBED_SECONDS)
     assert not load.failures and not quiet.failures
+
+
+def test_a_flood_of_connections_that_say_nothing_does_not_lock_the_host_out(start_split_bus):
+    bus = start_split_bus()
+    with under_load(bus, AWAY) as load, contextlib.ExitStack() as flood:
+        for number in range(200):
+            silent = flood.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+            silent.settimeout(patience(5))
+            silent.connect(str(bus.web.link))
+            if number % 50 == 49:
+                bus.link.cut()
+                load.wait_for_more(BACK_WITHIN_SECONDS)
 
 
 def test_everything_at_once_answers_every_request_with_its_own_answer(start_split_bus, broker):
