@@ -53,12 +53,12 @@ bool is_plain(char c) {
 // As it is when it looks like a name, else in quotation marks: nobody can put words into the log's mouth.
 std::string quoted_unless_plain(std::string_view text) {
   if (!text.empty() && std::ranges::all_of(text, is_plain)) return std::string(text);
-  std::string quoted = "\"";
-  for (const char c : log::printable(text)) {
-    if (c == '"') quoted += '\\';
-    quoted += c;
+  std::string escaped;
+  for (const char c : text) {
+    if (c == '"' || c == '\\') escaped += '\\';
+    escaped += c;
   }
-  return quoted + '"';
+  return '"' + log::printable(escaped) + '"';
 }
 
 std::string login_text(const SignSubject& subject) {

@@ -87,8 +87,7 @@ def test_a_login_is_recorded_with_its_destination(broker, agent, sshd, place):
     assert broker.run_up(*sshd.ssh("true"), agent=agent.path).status == 0
     record = dict([record for record in audit_records(place.audit_log) if dict(record)["op"] == "sign"][-1])
     assert record["result"] == "ok"
-    if "subject" in record:
-        assert sshd.user in record["subject"]
+    assert record["subject"].startswith(f"login {sshd.user}@") and record["proof"] == "verified"
 
 
 def refuses(broker, agent, keys, config):

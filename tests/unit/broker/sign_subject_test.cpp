@@ -148,6 +148,7 @@ TEST_CASE("nobody puts words into the log with a user's name") {
   CHECK(login("git@github.com", {"a.example"}).text() == "login \"git@github.com\"@a.example");
   CHECK(login("", {"a.example"}).text() == "login \"\"@a.example");
   CHECK(login("a\" b", {"a.example"}).text() == "login \"a\\\" b\"@a.example");
+  CHECK(login("a\\\"@b", {"a.example"}).text() == "login \"a\\\\\\\"@b\"@a.example");
   CHECK(login("a\nb", {}).text().find('\n') == std::string::npos);
   CHECK(login("a\x1b[2J", {}).text().find('\x1b') == std::string::npos);
 }
