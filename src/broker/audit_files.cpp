@@ -36,6 +36,7 @@ Status AppendedFile::open() {
   if (regular && (info.st_mode & 077) != 0) ::fchmod(fd.get(), 0600);
   device_number_ = info.st_dev;
   inode_ = info.st_ino;
+  in_place_ = false;
   fd_ = std::move(fd);
   return {};
 }
@@ -95,9 +96,11 @@ Status AppendedFile::truncate(std::uint64_t size) {
 }
 
 Status AppendedFile::write_at_start(std::string_view bytes) {
-  // O_APPEND would send pwrite() to the end (Linux), so it is taken off for files that are used this way.
-  const int flags = ::fcntl(fd_.get(), F_GETFL);
-  if ((flags & O_APPEND) != 0 && ::fcntl(fd_.get(), F_SETFL, flags & ~O_APPEND) != 0) return failure();
+  if (!in_place_) {  // O_APPEND would send pwrite() to the end (Linux)
+    const int flags = ::fcntl(fd_.get(), F_GETFL);
+    if (flags < 0 || ::fcntl(fd_.get(), F_SETFL, flags & ~O_APPEND) != 0) return failure();
+    in_place_ = true;
+  }
   ssize_t count = 0;
   do count = ::pwrite(fd_.get(), bytes.data(), bytes.size(), 0);
   while (count < 0 && errno == EINTR);

@@ -58,6 +58,7 @@ class AppendedFile {
   dev_t device_number_ = 0;
   ino_t inode_ = 0;
   bool device_ = false;
+  bool in_place_ = false;
 };
 
 bool exists(const std::string& path);

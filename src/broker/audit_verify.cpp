@@ -76,9 +76,9 @@ class Check {
     }
     if (auto problem = check_head()) return changed(std::move(*problem));
     verdict_.outcome = AuditVerdict::Outcome::kIntact;
-    verdict_.text = fmt::format("{}: {} {} in {} {} as written since {}; the head is {}", trail_.names.log,
-                                lines_, lines_ == 1 ? "line" : "lines", trail_.files.size(),
-                                trail_.files.size() == 1 ? "file is" : "files are", since_, short_head());
+    verdict_.text = fmt::format("{}: as written since {}: {} {} in {} {}; the head is {}", trail_.names.log,
+                                since_, lines_, lines_ == 1 ? "line" : "lines", trail_.files.size(),
+                                trail_.files.size() == 1 ? "file" : "files", short_head());
     return std::move(verdict_);
   }
 
@@ -149,12 +149,11 @@ class Check {
                            file.log_path, count);
       note(fmt::format("{}: the first {} lines are older than the chain", file.log_path, count));
     }
-    const std::uint64_t end = std::min(file.log_size, chain.end);
-    const auto found = digest_lines(file.log.get(), start, end, chain.lines.size() + kMoreLines);
+    const auto found = digest_lines(file.log.get(), start, file.log_size, chain.lines.size() + kMoreLines);
     if (!found) return found.error().in(file.log_path).text();
     const std::uint64_t first = (chain.older ? chain.older->number - chain.begin().number : 0) + 1;
     const auto difference = compare_lines(chain.lines, *found, first);
-    if (!difference) return {};
+    if (!difference || difference->line == chain.lines.size()) return {};  // what is behind: check_end()
     return fmt::format("{}:{}: {}", file.log_path, first + difference->line, difference->what);
   }
 

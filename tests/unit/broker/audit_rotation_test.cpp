@@ -34,7 +34,7 @@ TEST_CASE("a log that is large enough goes on in a new file, and the chain with 
                                             format_audit_record(record_of("4")) +
                                             format_audit_record(record_of("5")));
   CHECK(trail.log() == format_audit_record(record_of("6")));
-  CHECK_THAT(trail.verify().text, Catch::Contains(": 7 lines in 3 files are as written"));
+  CHECK_THAT(trail.verify().text, Catch::Contains(": 7 lines in 3 files;"));
   CHECK((fs::status(trail.path).permissions() & fs::perms::all) == fs::perms(0600));
 }
 
@@ -85,7 +85,7 @@ TEST_CASE("five files are kept beside the one that is written to, and the chain 
   CHECK_FALSE(trail.has("audit.log.3"));
   CHECK_FALSE(trail.has("audit.log.3.chain"));
   for (int number = 4; number <= 8; ++number) CHECK(trail.has(fmt::format("audit.log.{}", number)));
-  CHECK_THAT(trail.verify().text, Catch::Contains(": 18 lines in 6 files"));
+  CHECK_THAT(trail.verify().text, Catch::Contains(": 18 lines in 6 files;"));
   CHECK_THAT(trail.verify().text, Catch::Contains("the head is 27:"));
 }
 

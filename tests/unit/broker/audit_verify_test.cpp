@@ -27,8 +27,8 @@ TEST_CASE("a log that nobody touched is intact, with its lines, files and head")
   Written trail;
   const AuditVerdict verdict = trail.verify();
   REQUIRE(verdict.outcome == Outcome::kIntact);
-  CHECK_THAT(verdict.text, Catch::StartsWith(trail.path + ": 5 lines in 1 file is as written since "
-                                                          "2026-03-31T15:04:05Z; the head is 5:"));
+  CHECK_THAT(verdict.text, Catch::StartsWith(trail.path + ": as written since 2026-03-31T15:04:05Z: "
+                                                          "5 lines in 1 file; the head is 5:"));
   CHECK(verdict.notes.empty());
   trail.write({"f"});
   CHECK(trail.intact());
@@ -108,6 +108,16 @@ TEST_CASE("verify finds an inserted line") {
   lines.insert(lines.begin() + 2, format_audit_record(record_of("forged")));
   trail.write_lines(lines);
   CHECK(trail.lasting_finding() == "audit.log:3: the line was added");
+}
+
+TEST_CASE("verify finds a line that was inserted before the last one, whatever its length") {
+  Written trail;
+  AuditRecord forged = record_of("forged");
+  forged.reason = std::string(GENERATE(0, 1, 5000), 'x');
+  auto lines = trail.lines();
+  lines.insert(lines.end() - 1, format_audit_record(forged));
+  trail.write_lines(lines);
+  CHECK(trail.finding() == "audit.log:5: the line was added");
 }
 
 TEST_CASE("verify finds a line that was added at the end") {
