@@ -16,6 +16,16 @@ std::string heartbeat_of(WallTime started_at) {
   return payload;
 }
 
+std::string hello_of(WallTime started_at) {
+  std::string payload;
+  JsonWriter(payload)
+      .begin_object()
+      .field("started_at", format_rfc3339(started_at))
+      .field("greeted", false)
+      .end_object();
+  return payload;
+}
+
 }  // namespace
 
 FrameUplink::Opening open_plain(async::Stream stream) {
@@ -27,6 +37,7 @@ FrameUplink::FrameUplink(async::Loop& loop, GuestHalf& half, Secret token)
       half_(half),
       token_(std::move(token)),
       heartbeat_(heartbeat_of(loop.clock().wall())),
+      hello_(hello_of(loop.clock().wall())),
       limiter_(loop.clock()),
       visits_(loop) {}
 

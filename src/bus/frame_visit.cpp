@@ -70,6 +70,8 @@ async::Task<> FrameUplink::Visit::carry(Opening opening) {
   if (!channel) co_return finish(propagate(channel));
   auto noting = std::make_unique<NotingChannel>(std::move(*channel), begun_);
   link_ = std::make_unique<FrameLink>(uplink_.loop_, std::move(noting), uplink_.limiter_);
+  // The host may still be connected to the process before this one.
+  if (is_device()) (void)tell(uplink_.hello_);
   auto running = link_->run(*this);
   Status ended = co_await std::move(running);
   finish(std::move(ended));
@@ -109,7 +111,7 @@ Status FrameUplink::Visit::take_early(const Envelope& message) {
 Status FrameUplink::Visit::greet(const Envelope& request) {
   if (const Status allowed = check_token(request); !allowed) return allowed;
   if (const Status answered = answer_greeting(request); !answered) return answered;
-  if (const Status beaten = send_heartbeat(); !beaten) return beaten;
+  if (const Status beaten = tell(uplink_.heartbeat_); !beaten) return beaten;
   const bool is_first = !std::exchange(greeted_, true);
   if (is_first) tasks_.spawn(beat());
   // Also the second time: behind a line that stays, a new process does not know what was asked.
@@ -141,7 +143,7 @@ Status FrameUplink::Visit::answer_greeting(const Envelope& request) {
   return send(answer);
 }
 
-Status FrameUplink::Visit::send_heartbeat() {
+Status FrameUplink::Visit::tell(std::string_view payload) {
   const WallTime wall = uplink_.loop_.clock().wall();
   const TimestampText now(wall);
   const Uuid id = make_uuid7(wall);
@@ -150,7 +152,7 @@ Status FrameUplink::Visit::send_heartbeat() {
   event.ns = kHealthNamespace;
   event.type = EnvelopeType::kEvent;
   event.timestamp = now.view();
-  event.payload = uplink_.heartbeat_;
+  event.payload = payload;
   return send(event);
 }
 
@@ -159,7 +161,7 @@ async::Task<> FrameUplink::Visit::beat() {
     auto interval = uplink_.loop_.sleep(kHeartbeatInterval);
     co_await interval;
     // One that finds no room is left out: a host that does not read is noticed by the link.
-    (void)send_heartbeat();
+    (void)tell(uplink_.heartbeat_);
     uplink_.half_.send_waiting();
   }
 }

@@ -24,12 +24,13 @@ class FrameUplink::Visit : public FrameSink {
   bool has_greeted() const { return greeted_; }
   bool is_device() const { return kind_ == Kind::kDevice; }
   Status send(const Envelope& envelope) { return link_->send(envelope); }
-  Status send_heartbeat();
 
  private:
   Status take(std::string_view text) override;
   Status greet(const Envelope& request);
   Status answer_greeting(const Envelope& request);
+  // An event with this payload.
+  Status tell(std::string_view payload);
   Status check_token(const Envelope& request) const;
   void take_message(const Envelope& message, std::string_view text);
   Status take_early(const Envelope& message);

@@ -71,6 +71,10 @@ async::Task<Status> GuestConnector::stay_connected() {
   auto channel = co_await dialer_->dial();
   if (!channel) co_return propagate(channel);
   Connection connection(*this, std::move(*channel));
+  greeted_again_ = 0;
+  greeting_id_ = make_uuid7(loop_.clock().wall());
+  before_greeting_ = 0;
+  greeting_.arm(kGreetingLimit);
   const Status greeted = greet();
   if (!greeted) co_return greeted;
   auto running = connection.link().run(*this);
@@ -90,7 +94,6 @@ Status GuestConnector::greet() {
   } else {
     json.begin_object().field("token", token->reveal()).end_object();
   }
-  greeting_id_ = make_uuid7(loop_.clock().wall());
   const TimestampText now(loop_.clock().wall());
   Envelope envelope;
   envelope.id = greeting_id_.view();
@@ -99,8 +102,6 @@ Status GuestConnector::greet() {
   envelope.payload = payload.view();
   const Status sent = link_->send(envelope);
   payload.wipe();
-  before_greeting_ = 0;
-  greeting_.arm(kGreetingLimit);
   return sent;
 }
 
@@ -157,6 +158,7 @@ Status GuestConnector::take(std::string_view text) {
     return greeted_ ? Status() : pass_over("what is not a message");
   }
   if (!greeted_) return take_before_greeting(*envelope);
+  if (is_hello(*envelope)) return take_hello(*envelope);
   if (envelope->ns == kHealthNamespace) {
     take_heartbeat(*envelope);
   } else if (is_reserved_namespace(envelope->ns)) {
@@ -175,6 +177,7 @@ Status GuestConnector::take_before_greeting(const Envelope& envelope) {
     become_connected();
     return {};
   }
+  if (is_hello(envelope)) return take_hello(envelope);
   return pass_over("other messages");
 }
 
@@ -197,13 +200,37 @@ void GuestConnector::take_heartbeat(const Envelope& envelope) {
   started_at_ = started_at;
 }
 
+bool GuestConnector::is_hello(const Envelope& envelope) {
+  if (envelope.ns != kHealthNamespace || envelope.type != EnvelopeType::kEvent) return false;
+  const auto payload = reader_.payloads.parse_padded(envelope.payload);
+  return payload && (*payload)["greeted"].boolean() == false;
+}
+
+// Behind the connection is a process that was not greeted (health.h): the greeting once more, with its id.
+// One that wants it without end is dialled anew, with pauses.
+Status GuestConnector::take_hello(const Envelope& envelope) {
+  take_heartbeat(envelope);
+  if (++greeted_again_ > kMaxBeforeGreeting) {
+    return fail(Errc::kProtocol, "it wants to be greeted without end");
+  }
+  if (greeted_) {
+    host_.detach(*this);
+    greeted_ = false;
+    before_greeting_ = 0;
+    greeting_.arm(kGreetingLimit);
+  }
+  return greet();
+}
+
 void GuestConnector::pass_on(const Envelope& envelope) {
   const Status accepted = host_.accept(*this, envelope);
   if (accepted) return;
   const Error& error = accepted.error();
   if (error.code() == Errc::kInvalid) return drop(error.text(), error.text());
   if (envelope.type == EnvelopeType::kRequest) return lose(envelope.id, envelope.ns, error);
-  ++refused_;  // an event: nobody waits for an answer to it
+  ++refused_;
+  // Nobody waits for an answer to an event.
+  limiter_.warning("events", fmt::format("{}: an event was refused: {}", label_, error.text()));
 }
 
 void GuestConnector::drop(std::string_view cause, std::string_view text) {

@@ -467,7 +467,7 @@ def greets_within(pty, seconds):
     while watch.seconds < seconds:
         if select.select([pty.ours], [], [], 0.05)[0]:
             data += os.read(pty.ours, 65536)
-            if data.count(b"started_at"):
+            if b"started_at" in data.partition(b'"in_reply_to"')[2]:
                 host.take_over(data)
                 return host
     return None

@@ -77,7 +77,7 @@ class FrameUplink : public Uplink {
   async::Loop& loop_;
   GuestHalf& half_;
   Secret token_;
-  std::string heartbeat_;  // the payload
+  std::string heartbeat_, hello_;  // payloads
   EnvelopeDecoder decoder_;
   log::Limiter limiter_;
   Counters counters_;

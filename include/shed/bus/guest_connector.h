@@ -42,7 +42,8 @@ class GuestConnector : public GuestPort, private FrameSink {
  public:
   // The longest frame that is looked at; a message in it has kMaxPublishBody at most.
   static constexpr std::size_t kMaxMessage = kMaxPublishBody + 64 * 1024;
-  // On a serial line the rest of an earlier session comes before the greeting.
+  // On a serial line the rest of an earlier session comes before the greeting. As often a new process of the
+  // guest is greeted on one link.
   static constexpr unsigned kMaxBeforeGreeting = 1024;
   // A link that lasted so long is dialled again at once. Otherwise the pauses double from the first to the
   // longest: a guest that is started again is back within two seconds.
@@ -84,6 +85,8 @@ class GuestConnector : public GuestPort, private FrameSink {
   Status take_before_greeting(const Envelope& envelope);
   Status pass_over(std::string_view what);
   void take_heartbeat(const Envelope& envelope);
+  bool is_hello(const Envelope& envelope);
+  Status take_hello(const Envelope& envelope);
   void pass_on(const Envelope& envelope);
   void become_connected();
   void become_disconnected();
@@ -102,6 +105,7 @@ class GuestConnector : public GuestPort, private FrameSink {
   bool greeted_ = false;
   bool flapping_ = false;  // its last link did not last
   unsigned before_greeting_ = 0;
+  unsigned greeted_again_ = 0;
   Uuid greeting_id_{};
   WallTime since_{};
   SteadyTime connected_at_{};

@@ -3,6 +3,9 @@
 //   host → guest   request   system:health   payload {"token": "..."} (ours) or null
 //   guest → host   response  system:health   payload null: from now on this link carries messages
 //   guest → host   event     system:health   payload {"started_at": RFC 3339}, at once and every 15 s
+//
+// Behind a serial line the connection stays when the guest's process does not. Whoever opens one as the
+// guest begins with the event {"started_at": ..., "greeted": false} (ours), and is greeted again.
 #pragma once
 
 #include <string_view>

@@ -449,8 +449,24 @@ TEST_CASE("a device that ends is opened again after a pause, without a line each
   }
   CHECK(fixture.log.lines.empty());
   device.peer->send(greeting());
-  CHECK(frames_in(device.peer->received()).size() == 2);
+  CHECK(frames_in(device.peer->received()).size() == 3);
   CHECK(fixture.half.connected());
+}
+
+TEST_CASE("on a device a guest says first that nobody has greeted it") {
+  Fixture fixture;
+  Device device(fixture.loop);
+  fixture.serve_device(device.opener());
+  const auto frames = frames_in(device.peer->received());
+  REQUIRE(frames.size() == 1);
+  CHECK(member(frames[0], "namespace") == "system:health");
+  CHECK(member(frames[0], "type") == "event");
+  CHECK(frames[0].find(R"("greeted":false)") != std::string::npos);
+  CHECK(frames[0].find("started_at") != std::string::npos);
+  device.peer->send(greeting());
+  for (const std::string& later : frames_in(device.peer->received())) {
+    CHECK(later.find("greeted") == std::string::npos);
+  }
 }
 
 TEST_CASE("a device that is missing is said once a minute, and used when it is there") {
@@ -515,17 +531,17 @@ TEST_CASE("a host that dies in mid-frame on a device and greets anew gets the re
   device.peer->send(greeting());
   auto request = fixture.request();
   const auto frames = frames_in(device.peer->received());
-  REQUIRE(frames.size() == 3);
-  device.peer->send(answer_frame(frames[2]).substr(0, 40));
+  REQUIRE(frames.size() == 4);
+  device.peer->send(answer_frame(frames[3]).substr(0, 40));
   // The rest of the answer is filled from the greeting, which is no envelope then.
   device.peer->send(greeting() + greeting());
   CHECK_FALSE(fixture.half.connected());
   fixture.pass(FrameUplink::kReopenPause);
   device.peer->send(greeting());
   const auto again = frames_in(device.peer->received());
-  REQUIRE(again.size() == 3);
-  CHECK(again[2] == frames[2]);
-  device.peer->send(answer_frame(again[2]));
+  REQUIRE(again.size() == 4);
+  CHECK(again[3] == frames[3]);
+  device.peer->send(answer_frame(again[3]));
   CHECK((*request).has_value());
 }
 
