@@ -16,17 +16,18 @@ namespace {
 
 constexpr Millis kDialLimit{5'000};
 
-// Dials what the specification says. Files are read when they are wanted: a token or certificate that was
-// missing or has been exchanged is right at the next attempt.
+// Dials what the specification says. Files are read when they are wanted: one that was missing is right at
+// the next attempt, and so is a token that has been exchanged.
 class LinkDialer : public GuestDialer {
  public:
-  LinkDialer(async::Loop& loop, GuestSpec spec) : loop_(loop), spec_(std::move(spec)) {}
+  LinkDialer(async::Loop& loop, TlsContexts& contexts, GuestSpec spec)
+      : loop_(loop), contexts_(contexts), spec_(std::move(spec)) {}
 
   async::Task<Result<std::unique_ptr<net::Channel>>> dial() override {
     if (spec_.address.kind == LinkAddress::Kind::kTls && !tls_) {
-      auto made = net::TlsContext::create({.ca_file = spec_.ca_file, .pin = spec_.pin});
-      if (!made) co_return propagate(made);
-      tls_ = std::move(*made);
+      auto found = contexts_.find(spec_.ca_file, spec_.pin);
+      if (!found) co_return propagate(found);
+      tls_ = std::move(*found);
     }
     auto dialling = dial_link(loop_, spec_.address, tls_, kDialLimit);
     co_return co_await std::move(dialling);
@@ -39,6 +40,7 @@ class LinkDialer : public GuestDialer {
 
  private:
   async::Loop& loop_;
+  TlsContexts& contexts_;
   GuestSpec spec_;
   std::shared_ptr<net::TlsContext> tls_;
 };
@@ -52,15 +54,25 @@ std::string_view trimmed(std::string_view text) {
 
 }  // namespace
 
+Result<std::shared_ptr<net::TlsContext>> TlsContexts::find(const std::string& ca_file,
+                                                           const std::string& pin) {
+  std::weak_ptr<net::TlsContext>& known = contexts_[pin.empty() ? "ca:" + ca_file : pin];
+  if (auto context = known.lock()) return context;
+  // No ALPN: frames have no name there.
+  auto made = net::TlsContext::create({.ca_file = pin.empty() ? ca_file : "", .pin = pin, .protocol = ""});
+  if (made) known = *made;
+  return made;
+}
+
 // Members end in the reverse order: the task first, then what it works on.
 struct GuestList::Guest {
-  Guest(async::Loop& loop, HostHalf& host, MessageReader& reader, GuestIdentity identity, GuestSpec wanted,
-        bool in_file)
+  Guest(async::Loop& loop, HostHalf& host, MessageReader& reader, TlsContexts& contexts,
+        GuestIdentity identity, GuestSpec wanted, bool in_file)
       : text(wanted.text()),
         connector_text(wanted.address.text()),
         from_file(in_file),
         connector(loop, host, reader, std::move(identity),
-                  std::make_unique<LinkDialer>(loop, std::move(wanted))),
+                  std::make_unique<LinkDialer>(loop, contexts, std::move(wanted))),
         task(loop) {
     task.spawn(connector.run());
   }
@@ -94,8 +106,8 @@ Status GuestList::start(GuestSpec spec, bool from_file) {
   if (guests_.size() >= kMaxGuests) return fail(Errc::kLimit, "there are {} guests already", kMaxGuests);
   GuestIdentity identity{spec.name, std::string(spec.address.backend()), server_};
   std::string name = spec.name;
-  guests_.emplace(std::move(name), std::make_unique<Guest>(loop_, host_, reader_, std::move(identity),
-                                                           std::move(spec), from_file));
+  guests_.emplace(std::move(name), std::make_unique<Guest>(loop_, host_, reader_, contexts_,
+                                                           std::move(identity), std::move(spec), from_file));
   return {};
 }
 

@@ -13,6 +13,7 @@
 #include "shed/async/scope.h"
 #include "shed/bus/guest_connector.h"
 #include "shed/bus/link_address.h"
+#include "shed/net/tls.h"
 
 namespace shed::bus {
 
@@ -33,6 +34,17 @@ struct GuestSpec {
 Result<GuestSpec> parse_guest(std::string_view text);
 // The name in front of '=', when it is one: what a line is about that says nothing else right.
 std::string_view guest_name_of(std::string_view text);
+
+// What the connections to guests on TCP accept, shared by those that accept the same: the system's roots
+// alone take more memory than a hundred guests. Certificates are read again when nobody uses them any more.
+class TlsContexts {
+ public:
+  // The pin decides alone where there is one. Errors of net::TlsContext::create().
+  Result<std::shared_ptr<net::TlsContext>> find(const std::string& ca_file, const std::string& pin);
+
+ private:
+  std::unordered_map<std::string, std::weak_ptr<net::TlsContext>> contexts_;
+};
 
 class GuestList {
  public:
@@ -87,6 +99,7 @@ class GuestList {
   HostHalf& host_;
   std::string server_;
   MessageReader reader_;
+  TlsContexts contexts_;
   std::unordered_map<std::string, std::unique_ptr<Guest>> guests_;
   std::string file_;
   std::optional<Stamp> applied_;  // what the guests are from

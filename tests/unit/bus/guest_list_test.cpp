@@ -48,6 +48,20 @@ TEST_CASE("what is wrong with a guest is said") {
   CHECK(problem_of("web=unix:/" + std::string(5000, 'x')).find("longer than") != std::string::npos);
 }
 
+TEST_CASE("connections that accept the same share what they accept it by") {
+  TlsContexts contexts;
+  const auto first = contexts.find("", kPin);
+  REQUIRE(first);
+  CHECK(*contexts.find("/ignored", kPin) == *first);
+  const auto roots = contexts.find("", "");
+  REQUIRE(roots);
+  CHECK(*roots != *first);
+  CHECK(*contexts.find("", "") == *roots);
+  const auto missing = contexts.find("/nonexistent/ca.pem", "");
+  REQUIRE_FALSE(missing);
+  CHECK(missing.error().text().find("/nonexistent/ca.pem") != std::string::npos);
+}
+
 // A guest half on a unix socket, which the test plays.
 class PlayedGuest {
  public:
