@@ -132,6 +132,62 @@ TEST_CASE("a guest process that was started again knows nothing of what was aske
   CHECK(fixture.events(*listener).size() == 1);
 }
 
+std::string hello(std::string_view started_at) {
+  return message("0197f000-0000-7000-8000-0000000000fd",
+                 fmt::format(R"({{"started_at":"{}","greeted":false}})", started_at), kHealthNamespace,
+                 "event");
+}
+
+TEST_CASE("a new process behind the same line is greeted again, and asks anew") {
+  ConnectorFixture fixture;
+  const auto listener = fixture.listen();
+  fixture.web.connect();
+  fixture.web.send(message(kRequestId));
+  REQUIRE(fixture.events(*listener).size() == 1);
+  fixture.web.send(hello("2026-03-31T16:00:00Z"));
+  CHECK_FALSE(fixture.connected(fixture.web));
+  fixture.loop.poll();
+  fixture.web.answer_greeting();
+  CHECK(fixture.connected(fixture.web));
+  CHECK(fixture.web.script.dialled == 1);
+  fixture.web.send(message(kRequestId));
+  CHECK(fixture.events(*listener).size() == 1);
+}
+
+TEST_CASE("a new process that does not answer the greeting is dialled anew") {
+  ConnectorFixture fixture;
+  fixture.web.connect();
+  fixture.web.send(hello("2026-03-31T16:00:00Z"));
+  fixture.pass(kGreetingLimit);
+  fixture.pass(0ms);
+  CHECK(fixture.web.script.dialled == 2);
+  CHECK(fixture.web.script.peers.front().ended());
+}
+
+TEST_CASE("a guest that wants to be greeted without end is not") {
+  ConnectorFixture fixture;
+  fixture.web.connect();
+  for (unsigned i = 0; i < GuestConnector::kMaxBeforeGreeting; ++i) {
+    fixture.web.send(hello("2026-03-31T16:00:00Z"));
+    fixture.loop.poll();
+    fixture.web.answer_greeting();
+  }
+  CHECK(fixture.connected(fixture.web));
+  fixture.web.send(hello("2026-03-31T16:00:00Z"));
+  CHECK(fixture.web.peer().ended());
+  CHECK(fixture.log.count("it wants to be greeted without end") == 1);
+}
+
+TEST_CASE("an event that has no place is counted and logged") {
+  ConnectorFixture fixture;
+  fixture.web.connect();
+  for (int i = 0; i < 2; ++i) fixture.web.send(message(kRequestId, "1", "ssh-agent", "event"));
+  fixture.loop.poll();
+  CHECK(fixture.web.received().empty());
+  CHECK(fixture.web.connector.record().refused == 2);
+  CHECK(fixture.log.count("guest web: an event was refused: nobody on the host listens to ssh-agent") == 1);
+}
+
 TEST_CASE("a connector that ends leaves nothing behind with the listeners") {
   ConnectorFixture fixture;
   auto listener = fixture.listen();
