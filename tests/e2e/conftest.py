@@ -20,7 +20,7 @@ from support.waiting import PATIENCE
 NEEDED_PROGRAMS = ["ssh", "ssh-agent", "ssh-add", "ssh-keygen", "git", "sh", "sleep", "docker-registry", "skopeo",
                    "podman", "pass", "gpg"]
 TEST_LIMIT_SECONDS = 60
-pytest_plugins = ["support.aws_fixtures", "support.docker_fixtures"]
+pytest_plugins = ["support.aws_fixtures", "support.docker_fixtures", "support.microvm_fixtures"]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -46,9 +46,9 @@ def pytest_runtest_call(item):
 def pytest_runtest_makereport(item):
     outcome = yield
     report = outcome.get_result()
-    programs = item.funcargs.get("programs") if hasattr(item, "funcargs") else None
-    if report.failed and programs is not None:
-        report.sections.append(("programs of the test", programs.log()))
+    for name in ("programs", "microvm") if report.failed and hasattr(item, "funcargs") else ():
+        if name in item.funcargs:
+            report.sections.append((f"{name} of the test", item.funcargs[name].log()))
 
 
 @pytest.fixture

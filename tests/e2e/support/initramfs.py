@@ -17,7 +17,7 @@ SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
 
 
 class Archive:
-    """A cpio archive of the `newc` kind, which is the one that the kernel reads."""
+    """A cpio archive of the `newc` kind, which is the one that the kernel reads. The first of a name stays."""
 
     def __init__(self):
         self._parts = []
@@ -56,6 +56,28 @@ class Archive:
         fields = [len(self._names), mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(path), 0]
         header = b"070701" + b"".join(b"%08X" % field for field in fields)
         return _padded(header + path) + _padded(data)
+
+
+class Tree:
+    """The same in a folder of this machine."""
+
+    def __init__(self, root):
+        self._root = Path(root)
+
+    def folder(self, name):
+        (self._root / name).mkdir(parents=True, exist_ok=True)
+
+    def file(self, name, data, mode=0o644):
+        path = self._root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        path.chmod(mode)
+
+    def link(self, name, target):
+        path = self._root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            path.symlink_to(target)
 
 
 def _padded(data):
@@ -131,12 +153,13 @@ def add_program(archive, path, name=None):
 
 
 def add_userland(archive, binary, links):
-    """busybox under all its names, OpenSSH's client, the binary under test and its links."""
+    """busybox under all its names, OpenSSH's client, the binary under test and its links. `archive` is an Archive or a
+    Tree."""
     busybox = static_busybox()
     archive.file("bin/busybox", busybox.read_bytes(), 0o755)
     for name in subprocess.run([busybox, "--list"], check=True, capture_output=True, text=True).stdout.split():
         archive.link(f"bin/{name}", "busybox")
-    for program in ("ssh", "ssh-add"):
+    for program in ("ssh", "ssh-add", "ssh-keygen"):
         add_program(archive, found(program), f"usr/bin/{program}")
     add_program(archive, binary, "usr/bin/shed-ext")
     for link in links:

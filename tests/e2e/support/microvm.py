@@ -3,29 +3,30 @@ reaches the host over a virtio-serial port (the bus) and one TCP address (sshd),
 
 import base64
 import json
-import os
 import platform
 import socket
 
 from support.initramfs import MODULES, Archive, Kernel, add_userland, found
-from support.servers import accepts
+from support.remote_guest import Done
 from support.waiting import patience, wait_until
 
 BUS_PORT = "org.shed.bus"
 COMMAND_PORT = "org.shed.test"
 BUS_DEVICE = f"/dev/virtio-ports/{BUS_PORT}"
-MEMORY_MIB = 256
+MEMORY_MIB = 160
 # The only address that the guest's network has; port 22 of it is the sshd of the test.
 SSH_ADDRESS = "10.0.2.100"
-BOOT_SECONDS = 40
+# Three on an idle machine; a loaded one has taken fifteen.
+BOOT_SECONDS = 60
 
 # Without udev nobody names the ports of a virtio-serial device. While no host is connected to a port, it is at its end.
 INIT = f"""#!/bin/busybox sh
-export PATH=/usr/bin:/bin HOME=/root
+export PATH=/usr/bin:/bin HOME=/root SSH_AUTH_SOCK=/run/shed-extensions/ssh-agent.sock
 mount -t devtmpfs dev /dev
 mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t tmpfs -o mode=755 run /run
+mkdir -m 700 /run/shed-extensions
 for module in $(cat /modules/order); do insmod /modules/$module; done
 ip link set lo up
 ip link set eth0 up
@@ -47,18 +48,6 @@ done
 """
 
 
-class Done:
-    """A command that ended in the guest."""
-
-    def __init__(self, status, stdout, stderr):
-        self.status = status
-        self.stdout = stdout
-        self.stderr = stderr
-
-    def __repr__(self):
-        return f"status {self.status}, stdout:\n{self.stdout}\nstderr:\n{self.stderr}"
-
-
 class MicroVm:
     """Boots when it is made; ends with `programs`."""
 
@@ -77,7 +66,9 @@ class MicroVm:
         self.program = programs.start(self._command_line(kernel), env)
         self._commands = self._connect(self._command_socket)
         self._answers = self._commands.makefile("rb")
-        self._wait_for_boot()
+        wait_until(lambda: "up after" in self.console or not self.program.running, BOOT_SECONDS,
+                   lambda: f"the microVM boots; {self.log()}")
+        assert self.program.running, self.log()
 
     def _write_disk(self, kernel, binary, links):
         archive = Archive()
@@ -95,10 +86,10 @@ class MicroVm:
         relay.write_text(f'#!/bin/sh\nexec {found("busybox")} nc 127.0.0.1 "$(cat {self._ssh_port_file})"\n')
         relay.chmod(0o700)
         return [
-            "qemu-system-x86_64", "-no-user-config", "-nodefaults", "-display", "none", "-no-reboot",
+            found("qemu-system-x86_64"), "-no-user-config", "-nodefaults", "-display", "none", "-no-reboot",
             "-machine", "pc,accel=tcg", "-cpu", "qemu64,+rdrand", "-m", f"{MEMORY_MIB}M", "-smp", "1",
             "-kernel", kernel.image, "-initrd", self.folder / "disk",
-            "-append", "console=ttyS0 quiet panic=-1 mitigations=off tsc=unstable",
+            "-append", "console=ttyS0 quiet panic=-1 mitigations=off no_timer_check tsc=unstable",
             "-serial", f"file:{self._console_file}",
             "-qmp", f"unix:{self._qmp_socket},server=on,wait=off",
             "-device", "virtio-serial-pci",
@@ -112,25 +103,23 @@ class MicroVm:
 
     def _connect(self, path):
         wait_until(lambda: path.exists() or not self.program.running, 10, f"QEMU makes {path}")
-        assert self.program.running, self.trouble()
+        assert self.program.running, self.log()
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         connection.connect(str(path))
         return connection
-
-    def _wait_for_boot(self):
-        try:
-            wait_until(lambda: "up after" in self.console or not self.program.running, BOOT_SECONDS, "the microVM boots")
-        except AssertionError as error:
-            raise AssertionError(f"{error}; {self.trouble()}") from None
-        assert self.program.running, self.trouble()
 
     @property
     def console(self):
         return self._console_file.read_text(errors="replace") if self._console_file.exists() else ""
 
-    def trouble(self):
+    def log(self):
         """What there is to read when something goes wrong with the machine itself."""
         return f"QEMU said:\n{self.program.stderr}\nthe console of the microVM:\n{self.console[-6000:]}"
+
+    def start(self, command):
+        """A command line that stays; what it says is on the console."""
+        done = self.run(f"({command}) >/dev/console 2>&1 &")
+        assert done.status == 0, done
 
     def run(self, command, seconds=30):
         """A shell's command line in the guest, to its end. One at a time; `&` leaves something behind."""
@@ -140,11 +129,19 @@ class MicroVm:
         try:
             self._commands.sendall(line.encode())
             words = self._answers.readline().split(b" ")
+            # What a test that took too long did not wait for.
+            while len(words) == 6 and int(words[0]) < self._number:
+                words = self._answers.readline().split(b" ")
         except OSError as error:
-            raise AssertionError(f"`{command}` in the microVM: {error}; {self.trouble()}") from None
-        assert words[0] == str(self._number).encode(), f"`{command}` in the microVM: {words}; {self.trouble()}"
+            raise AssertionError(f"`{command}` in the microVM: {error}; {self.log()}") from None
+        assert words[0] == str(self._number).encode(), f"`{command}` in the microVM: {words}; {self.log()}"
         stdout, stderr = (base64.b64decode(word).decode(errors="replace") for word in (words[2], words[4]))
         return Done(int(words[1]), stdout, stderr)
+
+    def end(self, applets, signal="TERM"):
+        """Sends the signal to every `shed-ext APPLET` of these, a pattern."""
+        self.run(f"for pid in $(pidof shed-ext); do tr '\\0' ' ' </proc/$pid/cmdline | "
+                 f"grep -q -E '^shed-ext ({applets}) ' && kill -{signal} $pid; done")
 
     def lead_to(self, sshd):
         """The sshd that SSH_ADDRESS is from now on."""

@@ -13,14 +13,15 @@ def patience(seconds):
 
 
 def wait_until(condition, seconds, what):
-    """Polls until condition() is true and returns its value; fails with `what` after the deadline."""
+    """Polls until condition() is true and returns its value; fails with `what` (text, or a function that
+    returns it) after the deadline."""
     deadline = time.monotonic() + patience(seconds)
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() > deadline:
-            raise AssertionError(f"not within {patience(seconds):g} s: {what}")
+            raise AssertionError(f"not within {patience(seconds):g} s: {what() if callable(what) else what}")
         time.sleep(0.005)
 
 
