@@ -23,10 +23,11 @@ BACK_WITHIN_SECONDS = 3
 def log_in(microvm, sshd, command):
     """ssh in the guest, with the keys of the agent and nothing else; the quickest exchange, for an emulated machine."""
     known = f"{SSH_ADDRESS} {' '.join(sshd.host_key)}"
-    options = ["StrictHostKeyChecking=yes", "UserKnownHostsFile=/run/known_hosts", "IdentityFile=none", "BatchMode=yes",
-               "KexAlgorithms=curve25519-sha256", "ConnectTimeout=20"]
+    settings = ["StrictHostKeyChecking=yes", "UserKnownHostsFile=/run/known_hosts", "IdentityFile=none",
+                "BatchMode=yes", "KexAlgorithms=curve25519-sha256", "ConnectTimeout=20"]
+    options = " ".join(f"-o {setting}" for setting in settings)
     return microvm.run(f"echo '{known}' >/run/known_hosts; "
-                       f"ssh -F none {' '.join(f'-o {option}' for option in options)} {sshd.user}@{SSH_ADDRESS} '{command}'")
+                       f"ssh -F none {options} {sshd.user}@{SSH_ADDRESS} '{command}'")
 
 
 def test_the_keys_of_the_host_are_listed(host_side, microvm, keys):
@@ -83,11 +84,13 @@ def vsock(microvm):
 def test_both_halves_meet_over_vsock(host_side, microvm, vsock, keys):
     """A second bus, whose host agent has the keys of the first: the guest's agent, which asks the real host."""
     url = vsock("--allow-loopback")
-    microvm.run("echo 'server: unix:///run/vsock/host.sock\nssh: { approval: { policy: approve-all } }' >/run/vsock/yaml")
+    config = "server: unix:///run/vsock/host.sock\nssh: { approval: { policy: approve-all } }\n"
+    microvm.run(f"echo '{config}' >/run/vsock/yaml")
     microvm.start("export SHED_HOST_AGENT_SOCKET_DIR=/run/vsock/agent; exec shed-ext host --config /run/vsock/yaml")
     microvm.start(f"exec shed-ext ssh-agent --sock /run/vsock/agent.sock --publish-url {url}")
-    wait_until(lambda: microvm.run("SSH_AUTH_SOCK=/run/vsock/agent.sock ssh-add -l").status == 0, 15, "a list over vsock")
-    listed = microvm.run("SSH_AUTH_SOCK=/run/vsock/agent.sock ssh-add -l").stdout
+    list_keys = "SSH_AUTH_SOCK=/run/vsock/agent.sock ssh-add -l"
+    wait_until(lambda: microvm.run(list_keys).status == 0, 15, "a list over vsock")
+    listed = microvm.run(list_keys).stdout
     assert all(key.fingerprint in listed for key in keys.values())
 
 

@@ -1,5 +1,5 @@
-"""A container without an engine: namespaces of its own, a root of its own with no file of the host, no network. One folder
-of the host is mounted in it, in which its half of the bus makes its socket."""
+"""A container without an engine: namespaces of its own, a root of its own with no file of the host, no network. One
+folder of the host is mounted in it, in which its half of the bus makes its socket."""
 
 import os
 import signal
@@ -46,8 +46,10 @@ class Container:
         self.socket = shared / "frames.sock"
         # PATH is the one of the new root from the moment it is the root.
         self._program = programs.start(
-            ["unshare", *self._user, *(f"--{name}" for name in NAMESPACES), "--propagation", "private", "--kill-child",
-             "--fork", "/bin/sh", "-c", SETUP.format(frames=FRAMES), "sh", root, shared, static_busybox()], ENVIRONMENT)
+            ["unshare", *self._user, *(f"--{name}" for name in NAMESPACES), "--propagation", "private",
+             "--kill-child", "--fork", "/bin/sh", "-c", SETUP.format(frames=FRAMES), "sh", root, shared,
+             static_busybox()],
+            ENVIRONMENT)
         wait_until(lambda: accepts(self.socket) or not self._program.running, 20, "the container's half of the bus")
         assert self._program.running, self._program.stderr
 
@@ -55,8 +57,8 @@ class Container:
         """A shell's command line in the container, to its end."""
         user = ["--user", "--preserve-credentials"] if self._user else []
         done = self._programs.run(
-            ["nsenter", "--target", self._first_process(), *user, *(f"--{name}" for name in NAMESPACES), "--root", "--wd",
-             "/bin/sh", "-c", command], ENVIRONMENT, seconds=seconds)
+            ["nsenter", "--target", self._first_process(), *user, *(f"--{name}" for name in NAMESPACES), "--root",
+             "--wd", "/bin/sh", "-c", command], ENVIRONMENT, seconds=seconds)
         return Done(done.status, done.stdout, done.stderr)
 
     def close(self):
