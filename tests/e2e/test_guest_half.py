@@ -16,7 +16,7 @@ from support import agent_wire
 from support.broker import answers_lists, descriptors
 from support.foreign_frame_host import DescriptorLine, ForeignFrameHost, frame, greeting, response
 from support.foreign_guest_bus import HostBehindIt
-from support.http_client import publish
+from support.http_client import connect, publish
 from support.servers import accepts, free_port
 from support.waiting import Stopwatch, patience, wait_until
 
@@ -577,3 +577,19 @@ def test_options_of_an_own_bus_do_not_go_with_somebody_elses(broker, option):
     assert refused.status == 2 and "--publish-url" in refused.stderr
     refused = broker.run("guest", *option, env={"SHED_PUBLISH_URL": "http://127.0.0.1:1/v1/publish"})
     assert refused.status == 2 and "SHED_PUBLISH_URL" in refused.stderr
+
+
+def test_with_both_halves_in_one_process_who_waits_when_it_stops_is_told(broker):
+    bus = broker.start_bus("unix")
+    stream, path = connect(bus.server)
+    stream.request("GET", f"{path}/api/plugins/listeners/ssh-agent/messages")
+    events = stream.getresponse()
+    assert events.status == 200
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        waiting = pool.submit(publish, bus.publish_url, PING)
+        while not events.readline().startswith(b"data:"):
+            """Comments."""
+        assert bus.program.terminate() == 0
+        status, body = waiting.result(patience(10))
+    stream.close()
+    assert (status, json.loads(body)["error"]["code"]) == (503, "SHUTTING_DOWN")

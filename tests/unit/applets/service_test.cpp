@@ -73,3 +73,45 @@ TEST_CASE("work on the thread pool that hangs does not hold up the end of a proc
   REQUIRE(WIFEXITED(status));
   CHECK(WEXITSTATUS(status) == 7);
 }
+
+namespace {
+
+async::Task<> take_leave(async::Loop& loop, bool& task_was_there, const bool& task_runs) {
+  auto wait = loop.sleep(std::chrono::milliseconds(1));
+  co_await wait;
+  task_was_there = task_runs;
+}
+
+struct Mark {
+  explicit Mark(bool& marked) : there(marked) { there = true; }
+  Mark(const Mark&) = delete;
+  ~Mark() { there = false; }
+  bool& there;
+};
+
+async::Task<> serve_marked(async::Loop& loop, bool& runs) {
+  const Mark mark(runs);
+  auto wait = loop.sleep(std::chrono::hours(1));
+  co_await wait;
+}
+
+}  // namespace
+
+TEST_CASE("after a signal there is time for a farewell, while the task goes on") {
+  applets::hold_stop_signals();
+  ::raise(SIGTERM);
+  async::Loop loop;
+  bool runs = false, task_was_there = false;
+  CHECK(applets::run_until_signal(loop, serve_marked(loop, runs), take_leave(loop, task_was_there, runs)) ==
+        0);
+  CHECK(task_was_there);
+  CHECK_FALSE(runs);
+}
+
+TEST_CASE("a task that ends by itself says no farewell") {
+  async::Loop loop;
+  bool said = false;
+  const bool runs = true;
+  CHECK(applets::run_until_signal(loop, nothing(), take_leave(loop, said, runs)) == 1);
+  CHECK_FALSE(said);
+}
