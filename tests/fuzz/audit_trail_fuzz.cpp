@@ -41,44 +41,48 @@ broker::AuditRecord record(char shed) {
   return record;
 }
 
-// A folder of this process, and the files of an untouched trail.
-class Trail {
+// A folder that goes with its input: the fuzzer ends without destroying what is static.
+class Folder {
  public:
-  Trail() {
-    folder_ = (std::filesystem::temp_directory_path() / "shed-fuzz-XXXXXX").string();
-    if (::mkdtemp(folder_.data()) == nullptr) std::abort();
-    std::atexit([] { std::filesystem::remove_all(one().folder_); });
-    log::set_sink([](log::Level, std::string_view) {});
-    broker::AuditLog audit(path(), system_clock(), limits());
-    for (const char shed : std::string_view("abcdef")) {
-      if (!audit.write(record(shed))) std::abort();
-    }
-    for (const auto& entry : std::filesystem::directory_iterator(folder_)) {
-      std::ifstream file(entry.path(), std::ios::binary);
-      files_[entry.path().filename().string()] = {std::istreambuf_iterator<char>(file), {}};
-    }
+  Folder() {
+    path_ = (std::filesystem::temp_directory_path() / "shed-fuzz-XXXXXX").string();
+    if (::mkdtemp(path_.data()) == nullptr) std::abort();
   }
-  static Trail& one() {
-    static Trail& trail = *new Trail;
-    return trail;
-  }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+  ~Folder() { std::filesystem::remove_all(path_); }
 
-  std::string path() const { return folder_ + "/audit.log"; }
-  const Files& files() const { return files_; }
+  std::string log() const { return path_ + "/audit.log"; }
   void write(const Files& files) const {
-    for (const auto& entry : std::filesystem::directory_iterator(folder_))
-      std::filesystem::remove(entry.path());
     for (const auto& [name, text] : files) {
-      const std::string file = folder_ + "/" + name;
+      const std::string file = path_ + "/" + name;
       std::ofstream(file, std::ios::binary) << text;
       std::filesystem::permissions(file, std::filesystem::perms(0600));
     }
   }
+  Files read() const {
+    Files files;
+    for (const auto& entry : std::filesystem::directory_iterator(path_)) {
+      std::ifstream file(entry.path(), std::ios::binary);
+      files[entry.path().filename().string()] = {std::istreambuf_iterator<char>(file), {}};
+    }
+    return files;
+  }
 
  private:
-  std::string folder_;
-  Files files_;
+  std::string path_;
 };
+
+// The files of a trail that nobody touched.
+Files make_trail() {
+  log::set_sink([](log::Level, std::string_view) {});
+  const Folder folder;
+  broker::AuditLog audit(folder.log(), system_clock(), limits());
+  for (const char shed : std::string_view("abcdef")) {
+    if (!audit.write(record(shed))) std::abort();
+  }
+  return folder.read();
+}
 
 class Input {
  public:
@@ -148,17 +152,18 @@ void require(bool holds) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using Outcome = broker::AuditVerdict::Outcome;
-  const Trail& trail = Trail::one();
-  Files files = trail.files();
+  static const Files untouched = make_trail();
+  Files files = untouched;
   Input input(data, size);
   for (int edits = 0; input.more() && edits < 8; ++edits) edit(files, input);
-  trail.write(files);
-  const auto before = broker::verify_audit_log(trail.path(), limits());
-  require(before.outcome != Outcome::kIntact || lines_of(files) == lines_of(trail.files()));
-  static_cast<void>(broker::read_audit_lines(trail.path(), {}, [](std::string_view) {}));
-  const auto written = broker::AuditLog(trail.path(), system_clock(), limits()).write(record('z'));
+  const Folder folder;
+  folder.write(files);
+  const auto before = broker::verify_audit_log(folder.log(), limits());
+  require(before.outcome != Outcome::kIntact || lines_of(files) == lines_of(untouched));
+  static_cast<void>(broker::read_audit_lines(folder.log(), {}, [](std::string_view) {}));
+  const auto written = broker::AuditLog(folder.log(), system_clock(), limits()).write(record('z'));
   require(written.has_value());
-  const auto after = broker::verify_audit_log(trail.path(), limits());
+  const auto after = broker::verify_audit_log(folder.log(), limits());
   // Without chain, head and rotated files a trail begins anew, which nobody can tell from a first start.
   const bool begins_anew = !files.contains("audit.log.head") || files.at("audit.log.head").empty();
   require(before.outcome != Outcome::kChanged || after.outcome == Outcome::kChanged || begins_anew);
