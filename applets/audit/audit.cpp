@@ -131,6 +131,7 @@ int verify(Arguments arguments, const Applet& applet) {
   if (const auto code = line.parse(std::move(arguments))) return *code;
   const auto path = log_path(options);
   if (!path) return fail_usage(path.error());
+  become_private();  // the key
   const broker::AuditVerdict verdict = broker::verify_audit_log(*path);
   for (const std::string& note : verdict.notes) log::say("note: " + note);
   if (verdict.outcome == broker::AuditVerdict::Outcome::kIntact) {

@@ -180,7 +180,8 @@ def test_a_chain_that_was_removed_is_said(broker, sign, place):
 def test_key_chain_and_head_are_for_their_owner_only(sign, place):
     sign()
     files = list(place.audit_log.parent.iterdir())
-    assert {file.name for file in files} == {"audit-key", *(f"{place.audit_log.name}{end}" for end in ("", ".chain", ".head"))}
+    name = place.audit_log.name
+    assert {file.name for file in files} == {"audit-key", name, f"{name}.chain", f"{name}.head"}
     assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
 
 
@@ -258,8 +259,9 @@ def test_summary_counts_by_guest_and_day(broker, sign):
 
 
 @pytest.mark.parametrize("arguments, words", [
-    ([], "say what to do"), (["verfy"], "did you mean 'verify'?"), (["show", "--resutl", "ok"], "did you mean '--result'?"),
-    (["show", "--result", "denid"], "did you mean 'denied'?"), (["show", "--since", "soon"], "neither a duration"),
+    ([], "say what to do"), (["verfy"], "did you mean 'verify'?"),
+    (["show", "--resutl", "ok"], "did you mean '--result'?"), (["show", "--result", "denid"], "did you mean 'denied'?"),
+    (["show", "--since", "soon"], "neither a duration"),
     (["summary", "--ns", "shs"], "none of ssh-agent")])
 def test_what_is_typed_wrongly_is_said(broker, arguments, words):
     done = broker.run("audit", *arguments)
