@@ -1,5 +1,6 @@
 #include "shed/bus/fair_queue.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "shed/net/event_stream.h"
@@ -111,13 +112,22 @@ void FairQueue::take(Buffer& batch) {
   }
 }
 
-void FairQueue::drop(GuestAccount& guest) {
+std::size_t FairQueue::drop_waiting(GuestAccount& guest) {
   const auto found = lanes_.find(&guest);
-  if (found == lanes_.end()) return;
+  if (found == lanes_.end()) return 0;
   Lane& lane = found->second;
   while (lane.first) recycle(pop(lane));
-  unanswered_ -= lane.unanswered;
-  lanes_.erase(found);
+  line_up(lane);
+  // What was given up before it was taken is gone with the rest.
+  const std::ptrdiff_t unanswered = std::max<std::ptrdiff_t>(lane.unanswered, 0);
+  unanswered_ += unanswered - lane.unanswered;
+  lane.unanswered = unanswered;
+  return static_cast<std::size_t>(unanswered);
+}
+
+void FairQueue::drop(GuestAccount& guest) {
+  unanswered_ -= static_cast<std::ptrdiff_t>(drop_waiting(guest));
+  lanes_.erase(&guest);
   // Its places are free.
   while (!parked_.empty() && may_be_taken(parked_.front())) line_up(parked_.front());
 }

@@ -196,7 +196,7 @@ void GuestConnector::take_heartbeat(const Envelope& envelope) {
   }
   if (started_at == started_at_) return;
   // Another process: it knows nothing of what the one before it asked, and may use its ids again.
-  if (!started_at_.empty()) host_.forget(*this);
+  if (!started_at_.empty()) host_.abandon(*this);
   started_at_ = started_at;
 }
 

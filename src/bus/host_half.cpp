@@ -22,6 +22,11 @@ Status check_form(const Envelope& envelope) {
   return {};
 }
 
+bool is_named(const GuestPort& port, const ShedView& named) {
+  const ShedView shed = port.shed();
+  return shed.name == named.name && shed.server == named.server;
+}
+
 }  // namespace
 
 void HostHalf::attach(GuestPort& port) {
@@ -33,6 +38,10 @@ void HostHalf::attach(GuestPort& port) {
 void HostHalf::detach(GuestPort& port) {
   port.connected_ = false;
   std::erase(ports_, &port);
+}
+
+void HostHalf::abandon(GuestPort& port) {
+  for (Subscription* subscription : subscriptions_) subscription->abandon(port);
 }
 
 void HostHalf::forget(GuestPort& port) {
@@ -106,12 +115,30 @@ void HostHalf::Subscription::remove(std::size_t at) {
   settle(guest);
 }
 
-void HostHalf::Subscription::forget(GuestPort& guest) {
+// None of the guest's requests will be answered.
+void HostHalf::Subscription::withdraw(GuestPort& guest) {
   outstanding_.remove_if([&guest](const auto& request) {
     if (request.guest != &guest) return false;
     --guest.account_.in_flight;
     return true;
   });
+  std::erase_if(abandoned_, [&guest](const Abandoned& entry) {
+    if (entry.guest != &guest) return false;
+    guest.account_.in_flight -= entry.count;
+    return true;
+  });
+}
+
+void HostHalf::Subscription::abandon(GuestPort& guest) {
+  withdraw(guest);
+  const std::size_t count = queue_.drop_waiting(guest.account_);
+  if (count == 0) return;
+  guest.account_.in_flight += count;
+  abandoned_.push_back({&guest, count, half_.loop_.clock().now()});
+}
+
+void HostHalf::Subscription::forget(GuestPort& guest) {
+  withdraw(guest);
   queue_.drop(guest.account_);
   if (queue_.ready()) pending_.set();
 }
@@ -126,6 +153,20 @@ void HostHalf::Subscription::forget_old() {
     settle(*request.guest);
     return true;
   });
+  std::erase_if(abandoned_, [this, now](const Abandoned& entry) {
+    if (now - entry.since <= kForgetAfter) return false;
+    for (std::size_t i = 0; i < entry.count; ++i) settle(*entry.guest);
+    return true;
+  });
+}
+
+// The listener is done with something that nobody waits for: which one it was is all the same.
+void HostHalf::Subscription::settle_abandoned(const ShedView& shed) {
+  const auto entry =
+      std::ranges::find_if(abandoned_, [&shed](const Abandoned& a) { return is_named(*a.guest, shed); });
+  if (entry == abandoned_.end()) return;
+  settle(*entry->guest);
+  if (--entry->count == 0) abandoned_.erase(entry);
 }
 
 Result<std::unique_ptr<HostHalf::Subscription>> HostHalf::subscribe(std::string_view ns) {
@@ -142,14 +183,12 @@ Status HostHalf::respond(std::string_view ns, const Envelope& response, std::str
   if (listener == nullptr || response.ns != ns || response.type != EnvelopeType::kResponse) {
     return fail(Errc::kInvalid, "not a response to a request of {}", ns);
   }
-  const auto same_shed = [&](const GuestPort& port) {
-    const ShedView shed = port.shed();
-    return shed.name == response.shed.name && shed.server == response.shed.server;
-  };
+  const auto same_shed = [&](const GuestPort& port) { return is_named(port, response.shed); };
   // Once, and only to the guest that asked: the entry goes with the answer. The request says who that
   // was; a name alone would pick the wrong one of two.
   const std::size_t at = listener->outstanding_.find(response.in_reply_to, same_shed);
   if (at == OutstandingRequests::kNowhere) {
+    listener->settle_abandoned(response.shed);
     if (std::ranges::none_of(ports_, [&](const GuestPort* port) { return same_shed(*port); }))
       return fail(Errc::kNotFound, "{} is not connected", response.shed.name);
     return fail(Errc::kRefused, "no request {} waits for an answer", response.in_reply_to);
@@ -172,6 +211,7 @@ HostHalf::Subscription::Subscription(HostHalf& half, std::string_view ns)
 HostHalf::Subscription::~Subscription() {
   std::erase(half_.subscriptions_, this);
   for (const auto& request : outstanding_.all()) --request.guest->account_.in_flight;
+  for (const Abandoned& entry : abandoned_) entry.guest->account_.in_flight -= entry.count;
   for (const auto& request : outstanding_.all()) {
     request.guest->lose(request.id(), ns_,
                         Error(Errc::kClosed, "the host agent went away before it answered"));

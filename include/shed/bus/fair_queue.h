@@ -44,6 +44,9 @@ class FairQueue {
   void settle(GuestAccount& guest);
   // Appends events to `batch`: one of each guest in turn, until kBatch bytes are there or none is left.
   void take(Buffer& batch);
+  // Forgets what of the guest was not taken yet. Returns how much that was taken is unanswered: that counts
+  // until it is settled, as before.
+  std::size_t drop_waiting(GuestAccount& guest);
   // Forgets the guest and what it has here.
   void drop(GuestAccount& guest);
 

@@ -47,8 +47,8 @@ class GuestPort {
 };
 
 // A guest comes and goes (attach(), detach()) and is the same one all the time: what it asked stays with the
-// listeners, because it sends again what it has no answer to, under the same ids. forget() is for a guest
-// that knows nothing of that any more, and for the end of a port.
+// listeners, because it sends again what it has no answer to, under the same ids. abandon() is for a guest
+// that knows nothing of that any more, forget() for the end of a port.
 class HostHalf {
  public:
   // Events that wait for a listener that reads slowly; beyond that the asking guest is refused. What is
@@ -72,8 +72,11 @@ class HostHalf {
   void attach(GuestPort& port);
   // The guest is away. An answer that comes now finds nobody, and its request is done with.
   void detach(GuestPort& port);
-  // What the guest asked is nobody's any more: neither sent to a listener nor answered. Whether the guest is
-  // connected does not change. Every port is detached and forgotten before it ends.
+  // What the guest asked is nobody's any more: neither sent to a listener nor answered. What a listener works
+  // on already takes the guest's places there until it is done: otherwise a guest that claims to be another
+  // process could fill all of them. Whether the guest is connected does not change.
+  void abandon(GuestPort& port);
+  // The same, and nothing of the port is left. Every port is detached and forgotten before it ends.
   void forget(GuestPort& port);
   // Those that are connected.
   const std::vector<GuestPort*>& guests() const { return ports_; }
@@ -128,10 +131,19 @@ class HostHalf::Subscription {
   friend class HostHalf;
   // Longer than any guest waits: an answer after that has nobody to go to.
   static constexpr Millis kForgetAfter{60'000};
+  // What a listener has of a guest that knows nothing of it any more.
+  struct Abandoned {
+    GuestPort* guest;
+    std::size_t count;
+    SteadyTime since;
+  };
   void remove(std::size_t at);
   void settle(GuestPort& guest);
+  void withdraw(GuestPort& guest);
+  void abandon(GuestPort& guest);
   void forget(GuestPort& guest);
   void forget_old();
+  void settle_abandoned(const ShedView& shed);
 
   HostHalf& half_;
   std::string ns_;
@@ -139,6 +151,7 @@ class HostHalf::Subscription {
   FairQueue queue_;
   async::Event pending_;
   OutstandingRequests outstanding_;
+  std::vector<Abandoned> abandoned_;  // one of a guest
   SteadyTime last_sweep_{};
 };
 

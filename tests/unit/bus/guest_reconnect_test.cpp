@@ -178,6 +178,22 @@ TEST_CASE("a guest that wants to be greeted without end is not") {
   CHECK(fixture.log.count("it wants to be greeted without end") == 1);
 }
 
+TEST_CASE("a guest that claims to be started again has no more places at a listener for it") {
+  ConnectorFixture fixture;
+  const auto listener = fixture.listen();
+  fixture.web.connect();
+  const auto ask = [&fixture] {
+    for (int i = 0; i < 70; ++i) fixture.web.send(message(make_uuid7(fixture.clock.wall()).view()));
+  };
+  ask();
+  CHECK(fixture.events(*listener).size() == 64);
+  for (int i = 0; i < 4; ++i) {
+    fixture.web.send(heartbeat(fmt::format("2026-03-31T16:00:0{}Z", i)));
+    ask();
+    CHECK(fixture.events(*listener).empty());
+  }
+}
+
 TEST_CASE("an event that has no place is counted and logged") {
   ConnectorFixture fixture;
   fixture.web.connect();

@@ -142,6 +142,52 @@ TEST_CASE("guests that ask much leave places to those that ask little") {
   for (FakePort& port : crowd) fixture.half.forget(port);
 }
 
+TEST_CASE("what a listener works on takes a guest's places, also when the guest has abandoned it") {
+  HostFixture fixture;
+  const auto listener = fixture.listen();
+  std::vector<std::string> ids;
+  for (int i = 0; i < 70; ++i) ids.push_back(fixture.send(fixture.web));
+  taken(*listener);
+  for (int i = 0; i < 3; ++i) fixture.half.abandon(fixture.web);
+  const std::string next = fixture.send(fixture.web);
+  CHECK(taken(*listener).empty());
+  SECTION("until it is answered, which reaches nobody") {
+    CHECK(fixture.respond(answer(ids[5])).error().code() == Errc::kRefused);
+    CHECK(fixture.web.delivered.empty());
+    CHECK(member(events_in(taken(*listener)).at(0), "id") == next);
+    // The places are free again, all of them.
+    for (int i = 0; i < 63; ++i) (void)fixture.respond(answer(ids[6 + i]));
+    for (int i = 0; i < 70; ++i) fixture.send(fixture.web);
+    CHECK(events_in(taken(*listener)).size() == 63);
+  }
+  SECTION("until a minute has passed") {
+    fixture.clock.advance(61s);
+    fixture.send(fixture.web);
+    CHECK(events_in(taken(*listener)).size() == 2);
+  }
+  SECTION("until its port is forgotten") {
+    fixture.half.forget(fixture.web);
+    for (int i = 0; i < 70; ++i) fixture.send(fixture.web);
+    CHECK(events_in(taken(*listener)).size() == 64);
+  }
+}
+
+TEST_CASE("what a guest has abandoned counts among its 256 in flight, until its listener goes") {
+  HostFixture fixture;
+  auto listener = fixture.listen();
+  for (int i = 0; i < 70; ++i) fixture.send(fixture.web);
+  taken(*listener);
+  fixture.half.abandon(fixture.web);
+  for (std::size_t i = 0; i < HostHalf::kMaxInFlight - 64; ++i) fixture.send(fixture.web);
+  CHECK(fixture.status);
+  fixture.send(fixture.web);
+  CHECK_FALSE(fixture.status);
+  listener.reset();
+  listener = fixture.listen();
+  for (std::size_t i = 0; i < HostHalf::kMaxInFlight; ++i) fixture.send(fixture.web);
+  CHECK(fixture.status);
+}
+
 TEST_CASE("requests that nobody answers are bounded, and forgotten after a minute") {
   HostFixture fixture;
   const auto listener = fixture.listen();
