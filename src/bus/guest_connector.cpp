@@ -120,7 +120,9 @@ void GuestConnector::become_connected() {
   link_->expect_within(kSilenceLimit);
   host_.attach(*this);
   const std::string text = fmt::format("{}: connected ({})", label_, identity_.backend);
-  flapping_ ? limiter_.warning("connected", text) : log::info("{}", text);
+  // Once for each link, however often processes behind it are greeted.
+  const bool is_news = !flapping_ && greeted_again_ == 0;
+  is_news ? log::info("{}", text) : limiter_.warning("connected", text);
 }
 
 void GuestConnector::become_disconnected() {

@@ -178,6 +178,18 @@ TEST_CASE("a guest that wants to be greeted without end is not") {
   CHECK(fixture.log.count("it wants to be greeted without end") == 1);
 }
 
+TEST_CASE("a guest that is greeted again and again has one line a minute") {
+  ConnectorFixture fixture;
+  fixture.web.connect();
+  for (int i = 0; i < 20; ++i) {
+    fixture.web.send(hello("2026-03-31T16:00:00Z"));
+    fixture.loop.poll();
+    fixture.web.answer_greeting();
+  }
+  CHECK(fixture.connected(fixture.web));
+  CHECK(fixture.log.count("guest web: connected") == 2);
+}
+
 TEST_CASE("a guest that claims to be started again has no more places at a listener for it") {
   ConnectorFixture fixture;
   const auto listener = fixture.listen();
