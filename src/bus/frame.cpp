@@ -53,8 +53,8 @@ Result<std::optional<Frame>> FrameReader::next() {
   const std::string_view header = bytes_.view(start_, kFrameHeader);
   const std::size_t length = read_length(header);
   if (const Status checked = check_length(length); !checked) return propagate(checked);
-  Frame frame{static_cast<std::uint8_t>(header.front()), {}};
-  if (frame.type != kEnvelopeFrame) {
+  Frame frame{static_cast<std::uint8_t>(header.front()), {}, length};
+  if (frame.type != kEnvelopeFrame || length > longest_) {
     start_ += kFrameHeader;
     skip_ = length;
     drop_skipped();

@@ -18,11 +18,12 @@ void empty(Buffer& buffer) {
 }  // namespace
 
 FrameLink::FrameLink(async::Loop& loop, std::unique_ptr<net::Channel> channel, log::Limiter& limiter,
-                     std::string_view peer)
+                     std::string_view peer, std::size_t longest)
     : loop_(loop),
       channel_(std::move(channel)),
       limiter_(limiter),
       peer_(peer),
+      reader_(longest),
       queued_(loop),
       over_(loop),
       watchdog_(loop, *this),
@@ -82,7 +83,9 @@ Status FrameLink::take_frames(FrameSink& sink) {
                                                  peer_.empty() ? "" : ": ", (*frame)->type));
       continue;
     }
-    if (const Status taken = sink.take((*frame)->payload); !taken) return taken;
+    const Status taken =
+        (*frame)->is_too_long() ? sink.take_too_long((*frame)->length) : sink.take((*frame)->payload);
+    if (!taken) return taken;
   }
   return {};
 }

@@ -23,7 +23,7 @@ class GuestConnector::Connection {
  public:
   Connection(GuestConnector& connector, std::unique_ptr<net::Channel> channel)
       : connector_(connector),
-        link_(connector.loop_, std::move(channel), connector.limiter_, connector.label_) {
+        link_(connector.loop_, std::move(channel), connector.limiter_, connector.label_, kMaxMessage) {
     connector_.link_ = &link_;
   }
   Connection(const Connection&) = delete;
@@ -149,11 +149,12 @@ void GuestConnector::tell_end(const Status& ended, Millis lasted) {
   log::warning("{}", text);
 }
 
+Status GuestConnector::take_too_long(std::size_t size) {
+  drop("length", fmt::format("a message of {} bytes is over the limit of {}", size, kMaxMessage));
+  return greeted_ ? Status() : pass_over("a message that is too long");
+}
+
 Status GuestConnector::take(std::string_view text) {
-  if (text.size() > kMaxMessage) {
-    drop("length", fmt::format("a message of {} bytes is over the limit of {}", text.size(), kMaxMessage));
-    return greeted_ ? Status() : pass_over("a message that is too long");
-  }
   const auto envelope = reader_.envelopes.decode(text);
   if (!envelope) {
     drop("envelope", "not a message: " + envelope.error().text());

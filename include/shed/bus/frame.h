@@ -23,8 +23,11 @@ inline constexpr std::uint8_t kEnvelopeFrame = 0x20;
 
 struct Frame {
   std::uint8_t type = 0;
-  // Of an envelope, with kJsonPadding readable bytes behind it. Empty for every other type.
+  // Of an envelope, with kJsonPadding readable bytes behind it. Empty for every other type, and for an
+  // envelope that is longer than the reader takes.
   std::string_view payload;
+  std::size_t length = 0;  // as announced
+  bool is_too_long() const { return type == kEnvelopeFrame && payload.size() != length; }
 };
 
 // Takes frames out of what a connection delivers, where it lies. Its memory grows with the bytes that
@@ -36,7 +39,8 @@ class FrameReader {
   // Memory that is kept between frames: 1,000 idle guests must stay cheap.
   static constexpr std::size_t kKeptCapacity = 2 * kReadSize;
 
-  FrameReader() = default;
+  // `longest` is what is taken of an envelope; one of more, up to kMaxFrame, is passed over.
+  explicit FrameReader(std::size_t longest = kMaxFrame) : longest_(longest) {}
   FrameReader(const FrameReader&) = delete;
   FrameReader& operator=(const FrameReader&) = delete;
   ~FrameReader() { bytes_.wipe(); }  // answers hold credentials
@@ -47,8 +51,9 @@ class FrameReader {
   void commit(std::size_t count) { bytes_.commit(count); }
 
   // The next frame; nothing when more bytes are needed first. The view is valid until the next call
-  // of next() or spare(). A frame of another type than kEnvelopeFrame is reported once, as soon as
-  // its header is there; its payload is dropped as it comes and takes no memory.
+  // of next() or spare(). A frame of another type than kEnvelopeFrame, or one that is too long to be
+  // taken, is reported once, as soon as its header is there; its payload is dropped as it comes and takes
+  // no memory.
   // Errc::kLimit: a length over kMaxFrame. The connection is of no use then, and every further call
   // fails in the same way.
   Result<std::optional<Frame>> next();
@@ -61,9 +66,10 @@ class FrameReader {
   std::size_t available() const { return bytes_.size() - start_; }
   void drop_skipped();
 
+  std::size_t longest_;
   Buffer bytes_;
   std::size_t start_ = 0;  // of what was not handed out
-  std::size_t skip_ = 0;   // bytes of an unknown frame that are to be dropped
+  std::size_t skip_ = 0;   // bytes of a frame that are to be dropped
 };
 
 // Errc::kLimit for a payload over kMaxFrame; nothing is written then.

@@ -20,6 +20,8 @@ class FrameSink {
   // The JSON of one envelope frame, not looked at so far, with kJsonPadding readable bytes behind it;
   // valid until this returns. An error ends the link.
   virtual Status take(std::string_view text) = 0;
+  // Instead, for one that is longer than the link takes: it is dropped as it comes.
+  virtual Status take_too_long(std::size_t) { return {}; }
 };
 
 // A link is used once: it runs, and it is over. Dropping run() closes nothing; destroying the link does.
@@ -35,9 +37,9 @@ class FrameLink {
   static constexpr Millis kWriteLimit{30'000};
 
   // `limiter` takes the lines about frames that are passed over, with `peer` in front where it is not
-  // empty; these and the loop outlive the link.
+  // empty; these and the loop outlive the link. `longest` is what is taken of an envelope.
   FrameLink(async::Loop& loop, std::unique_ptr<net::Channel> channel, log::Limiter& limiter,
-            std::string_view peer = {});
+            std::string_view peer = {}, std::size_t longest = kMaxFrame);
   FrameLink(const FrameLink&) = delete;
   FrameLink& operator=(const FrameLink&) = delete;
   ~FrameLink();

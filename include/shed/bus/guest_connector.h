@@ -40,7 +40,8 @@ struct MessageReader {
 
 class GuestConnector : public GuestPort, private FrameSink {
  public:
-  // The longest frame that is looked at; a message in it has kMaxPublishBody at most.
+  // The longest message that is taken, with kMaxPublishBody of payload at most. What is longer takes no
+  // memory, however many guests send it.
   static constexpr std::size_t kMaxMessage = kMaxPublishBody + 64 * 1024;
   // On a serial line the rest of an earlier session comes before the greeting. As often a new process of the
   // guest is greeted on one link.
@@ -82,6 +83,7 @@ class GuestConnector : public GuestPort, private FrameSink {
   async::Task<Status> stay_connected();
   Status greet();
   Status take(std::string_view text) override;
+  Status take_too_long(std::size_t size) override;
   Status take_before_greeting(const Envelope& envelope);
   Status pass_over(std::string_view what);
   void take_heartbeat(const Envelope& envelope);

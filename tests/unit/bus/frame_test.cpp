@@ -160,6 +160,28 @@ TEST_CASE("a large payload of an unknown type takes no memory") {
   CHECK(reader.at_boundary());
 }
 
+TEST_CASE("an envelope that is too long to be taken is reported once, and takes no memory") {
+  FrameReader reader(1000);
+  feed(reader, frame(std::string(1000, 'x')));
+  CHECK(next_payload(reader).size() == 1000);
+  const std::string large = frame(std::string(100'000, 'x'));
+  std::size_t reported = 0, most = 0;
+  for (std::size_t i = 0; i < large.size(); i += 1000) {
+    feed(reader, std::string_view(large).substr(i, 1000));
+    const auto read = reader.next();
+    REQUIRE(read);
+    most = std::max(most, reader.capacity());
+    if (!read->has_value()) continue;
+    ++reported;
+    CHECK((*read)->is_too_long());
+    CHECK((*read)->length == 100'000);
+  }
+  CHECK(reported == 1);
+  CHECK(most <= FrameReader::kKeptCapacity);
+  feed(reader, frame("{}"));
+  CHECK(next_payload(reader) == "{}");
+}
+
 TEST_CASE("a connection that is cut inside a skipped payload is not at a boundary") {
   FrameReader reader;
   feed(reader, frame("whatever", 0x21).substr(0, 8));

@@ -154,6 +154,19 @@ TEST_CASE("what is of no use is dropped, counted and logged once a minute, and t
   CHECK(fixture.events(*listener).size() == 1);
 }
 
+TEST_CASE("a message that is too long is dropped before its bytes come, and the next one is read") {
+  ConnectorFixture fixture;
+  const auto listener = fixture.listen();
+  fixture.web.connect();
+  const std::string frame = frame_text(std::string(2 * GuestConnector::kMaxMessage, ' '));
+  fixture.web.peer().send(std::string_view(frame).substr(0, 100));
+  CHECK(fixture.web.connector.record().dropped == 1);
+  fixture.web.peer().send(std::string_view(frame).substr(100));
+  fixture.web.send(message(kRequestId));
+  CHECK(fixture.events(*listener).size() == 1);
+  CHECK(fixture.web.connector.record().dropped == 1);
+}
+
 TEST_CASE("a frame of another type is passed over, with the guest's name in the log") {
   ConnectorFixture fixture;
   const auto listener = fixture.listen();
