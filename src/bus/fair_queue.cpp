@@ -40,6 +40,7 @@ void FairQueue::recycle(std::unique_ptr<Message> message) {
 
 bool FairQueue::may_be_taken(const Lane& lane) const {
   if (!lane.first->is_request) return true;
+  if (unanswered_ >= kPlaces) return false;
   return lane.unanswered < (unanswered_ < kBusy ? kWindow : kSmallWindow);
 }
 
@@ -48,14 +49,18 @@ void FairQueue::line_up(Lane& lane) {
   may_be_taken(lane) ? ring_.push_back(lane) : parked_.push_back(lane);
 }
 
-// One place has become free: the lane that has waited longest and may have it.
-void FairQueue::wake_parked() {
+// Places have become free. For one of them that is the lane that has waited longest and may have it; more
+// lanes than places are parked again when it is their turn.
+void FairQueue::wake_parked(Wake how_many) {
   Lane* first = nullptr;
   while (!parked_.empty() && first != &parked_.front()) {
     Lane& lane = parked_.front();
     line_up(lane);
-    if (may_be_taken(lane)) return;
-    if (first == nullptr) first = &lane;
+    if (!may_be_taken(lane)) {
+      if (first == nullptr) first = &lane;
+    } else if (how_many == Wake::kOne) {
+      return;
+    }
   }
 }
 
@@ -82,7 +87,7 @@ void FairQueue::settle(GuestAccount& guest) {
   if (found == lanes_.end()) return;
   --found->second.unanswered;
   --unanswered_;
-  wake_parked();
+  wake_parked(Wake::kOne);
 }
 
 std::unique_ptr<FairQueue::Message> FairQueue::pop(Lane& lane) {
@@ -122,14 +127,15 @@ std::size_t FairQueue::drop_waiting(GuestAccount& guest) {
   const std::ptrdiff_t unanswered = std::max<std::ptrdiff_t>(lane.unanswered, 0);
   unanswered_ += unanswered - lane.unanswered;
   lane.unanswered = unanswered;
+  // It may have been woken for a place that it does not take now.
+  wake_parked(Wake::kAll);
   return static_cast<std::size_t>(unanswered);
 }
 
 void FairQueue::drop(GuestAccount& guest) {
   unanswered_ -= static_cast<std::ptrdiff_t>(drop_waiting(guest));
   lanes_.erase(&guest);
-  // Its places are free.
-  while (!parked_.empty() && may_be_taken(parked_.front())) line_up(parked_.front());
+  wake_parked(Wake::kAll);
 }
 
 }  // namespace shed::bus

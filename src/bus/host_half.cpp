@@ -132,6 +132,7 @@ void HostHalf::Subscription::withdraw(GuestPort& guest) {
 void HostHalf::Subscription::abandon(GuestPort& guest) {
   withdraw(guest);
   const std::size_t count = queue_.drop_waiting(guest.account_);
+  if (queue_.ready()) pending_.set();
   if (count == 0) return;
   guest.account_.in_flight += count;
   abandoned_.push_back({&guest, count, half_.loop_.clock().now()});

@@ -21,15 +21,18 @@ struct GuestAccount {
 // Each guest has a lane; lanes with messages that may be taken stand in a ring. Knows no bounds of memory:
 // who pushes asks size() and the account first. Memory of messages that were taken serves the next ones.
 //
-// A listener works on so many requests at once and refuses the rest, whoever asks. So a guest has a window:
-// with as many requests unanswered its next ones stay here, and no guest takes all the places.
+// A listener works on so many requests at once; of more than twice as many it drops the rest without a word.
+// So what is over its places stays here, and a guest has a window: with as many requests unanswered its next
+// ones stay here, too, and no guest takes all the places.
 class FairQueue {
  public:
   static constexpr std::ptrdiff_t kWindow = 64;
   // With so many unanswered in all, a guest has a small window: the places that are left are for those that
-  // ask little. Our host agent works on 256.
+  // ask little.
   static constexpr std::ptrdiff_t kBusy = 192;
   static constexpr std::ptrdiff_t kSmallWindow = 4;
+  // With so many, everybody waits. Our host agent works on as many.
+  static constexpr std::ptrdiff_t kPlaces = 256;
   // What take() stops at: a message that comes meanwhile waits behind so much, not behind all there is.
   static constexpr std::size_t kBatch = std::size_t{64} * 1024;
 
@@ -73,11 +76,12 @@ class FairQueue {
   std::unique_ptr<Message> pop(Lane& lane);
   bool may_be_taken(const Lane& lane) const;
   void line_up(Lane& lane);
-  void wake_parked();
+  enum class Wake { kOne, kAll };
+  void wake_parked(Wake how_many);
 
   std::unordered_map<GuestAccount*, Lane> lanes_;
   async::IntrusiveList<Lane> ring_;
-  async::IntrusiveList<Lane> parked_;  // with messages, and a window that is full
+  async::IntrusiveList<Lane> parked_;  // with messages, and no place for the first of them
   std::ptrdiff_t unanswered_ = 0;      // of all lanes
   std::unique_ptr<Message> free_;
   std::size_t free_count_ = 0;

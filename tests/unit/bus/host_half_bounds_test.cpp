@@ -142,6 +142,41 @@ TEST_CASE("guests that ask much leave places to those that ask little") {
   for (FakePort& port : crowd) fixture.half.forget(port);
 }
 
+TEST_CASE("a listener gets as many requests as it works on, however many guests ask, and the others next") {
+  HostFixture fixture;
+  const auto listener = fixture.listen();
+  std::deque<FakePort> crowd;
+  std::vector<std::string> ids;
+  for (int i = 0; i < 300; ++i) {
+    fixture.half.attach(crowd.emplace_back(fmt::format("c{}", i)));
+    ids.push_back(fixture.send(crowd.back()));
+  }
+  const auto take_all = [&listener] {
+    std::vector<std::string> found;
+    for (std::string batch = taken(*listener); !batch.empty(); batch = taken(*listener)) {
+      for (const std::string& event : events_in(batch)) found.push_back(member(event, "id"));
+    }
+    return found;
+  };
+  CHECK(take_all() == std::vector<std::string>(ids.begin(), ids.begin() + 256));
+  CHECK_FALSE(listener->pending().is_set());
+  SECTION("when one is answered") {
+    REQUIRE(fixture.respond(answer(ids[0], "c0")));
+    CHECK(listener->pending().is_set());
+    CHECK(take_all() == std::vector<std::string>{ids[256]});
+  }
+  SECTION("when a guest goes that has not taken the place it could have") {
+    REQUIRE(fixture.respond(answer(ids[0], "c0")));
+    fixture.half.abandon(crowd[256]);
+    CHECK(take_all() == std::vector<std::string>{ids[257]});
+  }
+  SECTION("when guests go") {
+    for (int i = 0; i < 44; ++i) fixture.half.forget(crowd[i]);
+    CHECK(take_all() == std::vector<std::string>(ids.begin() + 256, ids.end()));
+  }
+  for (FakePort& port : crowd) fixture.half.forget(port);
+}
+
 TEST_CASE("what a listener works on takes a guest's places, also when the guest has abandoned it") {
   HostFixture fixture;
   const auto listener = fixture.listen();
