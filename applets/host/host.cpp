@@ -76,6 +76,7 @@ int serve_host(const Options& options) {
   agent_options.key_directory = home_directory() + "/.ssh";
   agent_options.known_hosts_files = broker::default_known_hosts_files(agent_options.key_directory);
   agent_options.status_socket = broker::default_status_socket();
+  agent_options.approval_socket = broker::default_approval_socket();
   become_service();
   async::Loop loop;
   auto agent = loop.block_on(broker::HostAgent::start(loop, std::move(*config), std::move(agent_options)));

@@ -167,6 +167,7 @@ async::Task<Result<int>> up(async::Loop& loop, const Options& options, broker::H
   host.key_directory = home_directory() + "/.ssh";
   host.known_hosts_files = broker::default_known_hosts_files(host.key_directory);
   host.status_socket = directory->file("host-agent-status.sock");
+  host.approval_socket = directory->file("host-agent.sock");
   auto agent = co_await broker::HostAgent::start(loop, std::move(config), std::move(host));
   if (!agent) co_return propagate(agent);
 

@@ -1,16 +1,11 @@
 #include "shed/broker/audit_log.h"
 
 #include "broker/audit_trail.h"
-#include "shed/base/json.h"
 
 namespace shed::broker {
 
-std::string format_audit_record(const AuditRecord& record) {
-  std::string line;
-  JsonWriter json(line);
-  json.begin_object()
-      .field("ts", format_rfc3339(record.ts))
-      .field_unless_empty("server", record.server)
+void write_audit_fields(JsonWriter& json, const AuditRecord& record) {
+  json.field_unless_empty("server", record.server)
       .field("shed", record.shed)
       .field("ns", record.ns)
       .field("op", record.op)
@@ -26,8 +21,15 @@ std::string format_audit_record(const AuditRecord& record) {
       .field_unless_empty("subject", record.subject)
       .field_unless_empty("proof", record.proof)
       .field_unless_empty("request_id", record.request_id)
-      .field("duration_us", record.duration.count())
-      .end_object();
+      .field("duration_us", record.duration.count());
+}
+
+std::string format_audit_record(const AuditRecord& record) {
+  std::string line;
+  JsonWriter json(line);
+  json.begin_object().field("ts", format_rfc3339(record.ts));
+  write_audit_fields(json, record);
+  json.end_object();
   line += '\n';
   return line;
 }
@@ -40,8 +42,11 @@ AuditLog& AuditLog::operator=(AuditLog&&) noexcept = default;
 AuditLog::~AuditLog() = default;
 
 Status AuditLog::write(const AuditRecord& record) {
-  if (!enabled()) return {};
-  return trail_->write(format_audit_record(record));
+  if (enabled()) {
+    if (const Status written = trail_->write(format_audit_record(record)); !written) return written;
+  }
+  if (observer_) observer_(record);
+  return {};
 }
 
 Status AuditLog::check() {

@@ -31,7 +31,12 @@ async::Task<Decision> AuditedRequest::decide(ApprovalGate& gate, std::string det
   question.server = record.server;
   question.shed = record.shed;
   question.detail = std::move(detail);
+  question.request_id = record.request_id;
+  if (!record.key.empty()) question.key_type = record.detail;
   question.key = record.key;
+  question.key_comment = key_comment;
+  question.subject = record.subject;
+  question.proof = record.proof;
   Decision decision = co_await gate.decide(std::move(question));
   record.approval = decision.method;
   record.decided_by = decision.decided_by;

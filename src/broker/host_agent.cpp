@@ -37,6 +37,16 @@ void say_what_is_worth_knowing(const HostConfig& config, AuditLog& audit) {
   }
 }
 
+ApprovalChannelOptions channel_options(const HostConfig& config) {
+  ApprovalChannelOptions options;
+  options.approval_timeout = config.approval_timeout;
+  for (const Namespace ns : kNamespaces) {
+    if (ns != Namespace::kAws || config.aws_enabled()) options.namespaces.push_back(namespace_name(ns));
+  }
+  options.gate_namespaces = config.gate_namespaces();
+  return options;
+}
+
 }  // namespace
 
 async::Task<Result<std::unique_ptr<HostAgent>>> HostAgent::start(async::Loop& loop, HostConfig config,
@@ -51,7 +61,7 @@ async::Task<Result<std::unique_ptr<HostAgent>>> HostAgent::start(async::Loop& lo
   auto agent = std::make_unique<HostAgent>(loop, std::move(config), std::move(options), std::move(*backend));
   say_what_is_worth_knowing(agent->config_, agent->audit_);
   co_await agent->say_when_there_are_no_keys();
-  if (const Status opened = agent->open_status_socket(); !opened) co_return propagate(opened);
+  if (const Status opened = agent->open_sockets(); !opened) co_return propagate(opened);
   co_return agent;
 }
 
@@ -67,7 +77,10 @@ HostAgent::HostAgent(async::Loop& loop, HostConfig config, HostAgentOptions opti
       credentials_(std::move(credentials)),
       logins_(std::move(logins)),
       audit_(config_.logging_enabled ? config_.logging_path : ""),
-      gate_(config_.ssh_approval, config_.aws.approval, config_.docker.approval),
+      grants_(loop.clock()),
+      channel_(loop, grants_, channel_options(config_)),
+      gate_(loop, channel_, grants_, {config_.ssh_approval, config_.aws.approval, config_.docker.approval},
+            config_.approval_timeout),
       subjects_(loop, options_.known_hosts_files) {
   if (!config_.aws_enabled()) {
     credentials_.reset();
@@ -75,10 +88,12 @@ HostAgent::HostAgent(async::Loop& loop, HostConfig config, HostAgentOptions opti
     credentials_ = make_aws_backend(loop);
   }
   if (!logins_) logins_ = make_login_backend(loop, config_.docker);
+  audit_.set_observer([this](const AuditRecord& record) { channel_.publish(record); });
   for (const HostServer& server : options_.servers) serve(server);
 }
 
 void HostAgent::serve(const HostServer& server) {
+  memories_.push_back(std::make_unique<ReplayMemory>(loop_));
   const Clock& clock = loop_.clock();
   const HandlerOptions options{server.name, config_.approval_timeout};
   listen(server, Namespace::kSsh,
@@ -92,7 +107,8 @@ void HostAgent::serve(const HostServer& server) {
 }
 
 void HostAgent::listen(const HostServer& server, Namespace ns, std::unique_ptr<bus::RequestHandler> handler) {
-  handlers_.push_back(std::move(handler));
+  handlers_.push_back(std::make_unique<ReplayGuard>(loop_, *memories_.back(), audit_, ns, server.name,
+                                                    std::move(handler)));
   const bus::ListenerOptions options{server.url, server.name, server.token, server.tls};
   listeners_.emplace_back(&server, std::make_unique<bus::ListenerClient>(
                                        loop_, options, std::string(namespace_name(ns)), *handlers_.back()));
@@ -108,7 +124,12 @@ async::Task<> HostAgent::say_when_there_are_no_keys() {
                options_.key_directory);
 }
 
-Status HostAgent::open_status_socket() {
+Status HostAgent::open_sockets() {
+  if (!options_.approval_socket.empty()) {
+    if (const Status opened = channel_.listen(options_.approval_socket); !opened)
+      return propagate(opened, "approval socket");
+    if (!config_.gate_namespaces().empty()) log::info("approvals are asked for at {}", channel_.path());
+  }
   if (options_.status_socket.empty()) return {};
   auto socket = StatusSocket::open(loop_, options_.status_socket, [this] { return status(); });
   if (!socket) return propagate(socket, "status socket");
@@ -120,6 +141,7 @@ async::Task<> HostAgent::run() {
   async::Scope tasks(loop_);
   for (const auto& [server, listener] : listeners_) tasks.spawn(listener->run());
   if (status_socket_) tasks.spawn(status_socket_->run());
+  tasks.spawn(channel_.run());
   co_await tasks.join();
 }
 
@@ -142,6 +164,8 @@ StatusDocument HostAgent::status() const {
     document.policies.emplace_back(namespace_name(ns), policy_name(config_.approval(ns).policy));
   }
   for (const std::string_view ns : config_.gate_namespaces()) document.gate_namespaces.emplace_back(ns);
+  document.approval = {channel_.path(), channel_.has_approver(), std::string(channel_.approver_name()),
+                       std::string(channel_.approver_version()), grants_.size()};
   for (const HostServer& server : options_.servers) {
     StatusDocument::Server entry{server.name, server.url.origin(), {}};
     for (const auto& [owner, listener] : listeners_) {

@@ -27,8 +27,8 @@ approval_timeout: 25s
 # Policies: deny-all      nothing, the default
 #           approve-all   everything, without asking; every use is in the audit log
 #           shed-desktop  ask whoever is connected to the approval channel, else deny
-# and for ssh also biometrics and biometrics-or-password, with a scope (per-request, per-session,
-# per-shed) and a time: { policy: biometrics, scope: per-session, session_ttl: 4h }
+# and for ssh also biometrics and biometrics-or-password. Those that ask have a scope (per-request,
+# per-session, per-shed) and a time: { policy: shed-desktop, scope: per-session, session_ttl: 4h }
 
 ssh:
   # "" takes the agent at SSH_AUTH_SOCK if it answers, else the keys in ~/.ssh;

@@ -1,5 +1,7 @@
 #include "shed/broker/ssh_handler.h"
 
+#include <algorithm>
+
 #include "shed/base/log.h"
 #include "shed/broker/payload.h"
 #include "shed/broker/ssh_payload.h"
@@ -62,7 +64,7 @@ async::Task<std::string> SshHandler::list(const bus::IncomingRequest& request, c
     audited.failed("INTERNAL_ERROR", binds.error().text());
     co_return audited.finish(error_payload(binds.error().text(), "INTERNAL_ERROR"), "INTERNAL_ERROR");
   }
-  const auto identities = co_await backend_.list(std::move(*binds));
+  auto identities = co_await backend_.list(std::move(*binds));
   if (!identities) {
     log::warning("list for {}: {}", request.shed.name, identities.error().text());
     audited.failed("INTERNAL_ERROR", identities.error().text());
@@ -74,7 +76,8 @@ async::Task<std::string> SshHandler::list(const bus::IncomingRequest& request, c
     if (type && ssh::is_security_key_type(*type)) has_security_keys_ = true;
   }
   audited.record.detail = fmt::format("{} keys", identities->size());
-  co_return audited.finish(encode_keys(*identities), "INTERNAL_ERROR");
+  known_keys_ = std::move(*identities);
+  co_return audited.finish(encode_keys(known_keys_), "INTERNAL_ERROR");
 }
 
 async::Task<std::string> SshHandler::sign(const bus::IncomingRequest& request, const JsonValue& payload) {
@@ -88,11 +91,18 @@ async::Task<std::string> SshHandler::sign(const bus::IncomingRequest& request, c
   }
   audited.record.detail = ssh::key_type_of(decoded->key_blob).value_or("");
   audited.record.key = ssh::fingerprint(decoded->key_blob);
+  audited.key_comment = comment_of(decoded->key_blob);
   const SignSubject subject = co_await subjects_.read(*decoded);
   audited.record.subject = subject.text();
   audited.record.proof = subject.proof_text();
   std::string answer = co_await sign_if_approved(std::move(*decoded), audited);
   co_return audited.finish(std::move(answer), "SIGN_FAILED");
+}
+
+// For whoever decides. Not asked for anew: an agent may want a person's consent for its list.
+std::string SshHandler::comment_of(std::string_view key_blob) const {
+  const auto known = std::ranges::find(known_keys_, key_blob, &ssh::Identity::key_blob);
+  return known == known_keys_.end() ? std::string() : known->comment;
 }
 
 async::Task<std::string> SshHandler::sign_if_approved(ssh::SignRequest request, AuditedRequest& audited) {

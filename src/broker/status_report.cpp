@@ -15,6 +15,18 @@ namespace {
 
 constexpr Millis kPingLimit{2'000};
 
+std::string describe_approver(const JsonValue& channel) {
+  const auto grants = channel["grants"].integer().value_or(0);
+  std::string text = "no approver is connected; run shed-ext approve";
+  if (channel["consumer_connected"].boolean().value_or(false)) {
+    const std::string name = log::printable(channel["client_name"].string_or(""));
+    text = fmt::format("approver {} {} is connected", name.empty() ? "without a name" : name,
+                       log::printable(channel["client_version"].string_or("")));
+  }
+  if (grants > 0) text += fmt::format("; {} {} in force", grants, grants == 1 ? "grant" : "grants");
+  return text;
+}
+
 // A host agent runs where its socket is; the guest bus is looked for in the other case, or where it
 // was named.
 async::Task<StatusLine> look_at_host(async::Loop& loop, std::string socket) {
@@ -28,6 +40,8 @@ async::Task<StatusLine> look_at_host(async::Loop& loop, std::string socket) {
   const auto root = parsed.parse(*document);
   line.text = fmt::format("running, pid {}", root ? (*root)["pid"].integer().value_or(0) : 0);
   if (!root) co_return line;
+  // Nothing is broken, but whoever wonders why everything is denied finds it here.
+  if ((*root)["gate_namespaces"].exists()) line.text += "; " + describe_approver((*root)["approval_channel"]);
   for (const JsonValue& server : (*root)["servers"].elements()) {
     for (const JsonValue& listener : server["namespaces"].elements()) {
       const std::string_view state = listener["state"].string_or("");
@@ -167,6 +181,10 @@ std::string describe_status(std::string_view document) {
   text += fmt::format("configuration: {}\n", config.empty() ? "built in" : config);
   for (const auto& [ns, policy] : (*root)["policies"].members()) {
     text += fmt::format("{:<20} {}\n", ns, policy.string_or("?"));
+  }
+  const JsonValue channel = (*root)["approval_channel"];
+  if (!channel["socket_path"].string_or("").empty()) {
+    text += fmt::format("{:<20} {}\n", "approvals", describe_approver(channel));
   }
   for (const JsonValue& server : (*root)["servers"].elements()) {
     for (const JsonValue& listener : server["namespaces"].elements()) {

@@ -47,10 +47,11 @@ std::string encode_status(const StatusDocument& document, WallTime now) {
   }
   json.key("approval_channel")
       .begin_object()
-      .field("socket_path", "")
-      .field("consumer_connected", false)
-      .field("client_name", "")
-      .field("client_version", "")
+      .field("socket_path", document.approval.socket_path)
+      .field("consumer_connected", document.approval.consumer_connected)
+      .field("client_name", document.approval.client_name)
+      .field("client_version", document.approval.client_version)
+      .field("grants", document.approval.grants)
       .end_object();
   json.key("servers").begin_array();
   for (const auto& server : document.servers) {

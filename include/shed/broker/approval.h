@@ -11,11 +11,18 @@ namespace shed::broker {
 // What is known about the request that waits for a decision.
 struct ApprovalQuestion {
   Namespace ns = Namespace::kSsh;
-  std::string op;      // "sign"
-  std::string server;  // empty where there is one only
-  std::string shed;
-  std::string detail;  // for a person: "SSH sign request"
-  std::string key;     // fingerprint, where a key is asked for
+  std::string op;          // "sign"
+  std::string server;      // empty where there is one only
+  std::string shed;        // the guest
+  std::string detail;      // for a person: "SSH sign request"; the server URL of a registry
+  std::string request_id;  // of the request on the bus, as in the audit record
+  // Where a key is asked for.
+  std::string key_type;
+  std::string key;          // fingerprint
+  std::string key_comment;  // empty when it is not known
+  // As in the audit record: what is signed, or the role.
+  std::string subject;
+  std::string proof;
 };
 
 struct Decision {
@@ -45,8 +52,10 @@ class PolicyGate : public ApprovalGate {
   async::Task<Decision> decide(ApprovalQuestion question) override;
   bool may_wait(Namespace) const override { return false; }
 
- private:
+ protected:
   const Approval& approval(Namespace ns) const;
+
+ private:
   Approval ssh_, aws_, docker_;
 };
 

@@ -3,11 +3,13 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
 
 #include "shed/base/clock.h"
+#include "shed/base/json.h"
 #include "shed/base/result.h"
 
 namespace shed::broker {
@@ -35,6 +37,8 @@ struct AuditRecord {
   std::chrono::microseconds duration{0};
 };
 
+// Everything but `ts`, into the object that is open.
+void write_audit_fields(JsonWriter& json, const AuditRecord& record);
 // One line, with its newline.
 std::string format_audit_record(const AuditRecord& record);
 
@@ -71,10 +75,13 @@ class AuditLog {
   Status write(const AuditRecord& record);
   // Whether a record could be written now, for start-up: opens the files.
   Status check();
+  // Is called with each record after it was written, or would have been where no log is kept.
+  void set_observer(std::function<void(const AuditRecord&)> observer) { observer_ = std::move(observer); }
 
  private:
   std::string path_;
   std::unique_ptr<AuditTrail> trail_;
+  std::function<void(const AuditRecord&)> observer_;
 };
 
 }  // namespace shed::broker

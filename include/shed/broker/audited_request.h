@@ -40,6 +40,7 @@ class AuditedRequest {
   std::string finish(std::string answer, std::string_view code);
 
   AuditRecord record;
+  std::string key_comment;  // for whoever decides; not in the record
 
  private:
   const Clock& clock_;

@@ -1,4 +1,5 @@
-// The host agent: listeners on the bus, handlers behind them, and the status socket.
+// The host agent: listeners on the bus, handlers behind them, the gate in front of these, and its two
+// sockets.
 #pragma once
 
 #include <memory>
@@ -7,9 +8,12 @@
 
 #include "shed/async/scope.h"
 #include "shed/aws/credential_service.h"
-#include "shed/broker/approval.h"
+#include "shed/broker/approval_channel.h"
+#include "shed/broker/asking_gate.h"
 #include "shed/broker/audit_log.h"
+#include "shed/broker/grants.h"
 #include "shed/broker/host_servers.h"
+#include "shed/broker/replay_guard.h"
 #include "shed/broker/ssh_handler.h"
 #include "shed/broker/status_socket.h"
 #include "shed/bus/listener_client.h"
@@ -23,6 +27,7 @@ struct HostAgentOptions {
   std::string agent_socket;                    // the person's SSH agent; empty: none
   std::string key_directory;                   // ~/.ssh, expanded
   std::string status_socket;                   // empty: none
+  std::string approval_socket;                 // empty: none, so that nobody can be asked
   std::vector<std::string> known_hosts_files;  // by which hosts are named
 };
 
@@ -31,7 +36,7 @@ class HostAgent {
   // Listens to ssh-agent and docker-credentials, and to aws-credentials where the configuration gives
   // credentials to anybody.
   // Looks for the SSH agent, says what is worth knowing (an omitted policy, a log that is switched
-  // off or cannot be written), and opens the status socket. Errc::kInvalid and what
+  // off or cannot be written), and opens its sockets. Errc::kInvalid and what
   // net::Listener::open() says.
   static async::Task<Result<std::unique_ptr<HostAgent>>> start(async::Loop& loop, HostConfig config,
                                                                HostAgentOptions options);
@@ -48,11 +53,13 @@ class HostAgent {
   // Waits until every listener is on its bus; false when that takes longer.
   async::Task<bool> connected(Millis limit);
   StatusDocument status() const;
+  // What was granted ends here, by screen lock or by who says so.
+  AskingGate& gate() { return gate_; }
 
  private:
   void serve(const HostServer& server);
   void listen(const HostServer& server, Namespace ns, std::unique_ptr<bus::RequestHandler> handler);
-  Status open_status_socket();
+  Status open_sockets();
   async::Task<> say_when_there_are_no_keys();
 
   async::Loop& loop_;
@@ -63,8 +70,11 @@ class HostAgent {
   std::unique_ptr<aws::CredentialBackend> credentials_;  // nullptr: AWS is not configured
   std::unique_ptr<docker::LoginBackend> logins_;
   AuditLog audit_;
-  PolicyGate gate_;
+  Grants grants_;
+  ApprovalChannel channel_;
+  AskingGate gate_;
   SubjectReader subjects_;
+  std::vector<std::unique_ptr<ReplayMemory>> memories_;  // one a server
   std::vector<std::unique_ptr<bus::RequestHandler>> handlers_;
   std::vector<std::pair<const HostServer*, std::unique_ptr<bus::ListenerClient>>> listeners_;
   std::unique_ptr<StatusSocket> status_socket_;

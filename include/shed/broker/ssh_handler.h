@@ -26,6 +26,7 @@ class SshHandler : public bus::RequestHandler {
   async::Task<std::string> status();
   std::optional<Millis> request_limit() const;
   AuditedRequest audited(const bus::IncomingRequest& request, std::string_view op);
+  std::string comment_of(std::string_view key_blob) const;
 
   const Clock& clock_;
   ssh::SshBackend& backend_;
@@ -33,7 +34,9 @@ class SshHandler : public bus::RequestHandler {
   AuditLog& audit_;
   SubjectReader& subjects_;
   HandlerOptions options_;
-  bool has_security_keys_ = false;  // as of the last listing: their signatures wait for a touch
+  // As of the last listing.
+  std::vector<ssh::Identity> known_keys_;
+  bool has_security_keys_ = false;  // their signatures wait for a touch
 };
 
 }  // namespace shed::broker

@@ -23,10 +23,17 @@ struct StatusDocument {
     std::string name, url;
     std::vector<Listener> listeners;
   };
+  struct ApprovalChannel {
+    std::string socket_path;  // empty: there is none
+    bool consumer_connected = false;
+    std::string client_name, client_version;
+    std::size_t grants = 0;  // (ours) in force
+  };
   WallTime started_at;
   std::string config_path;
   std::vector<std::pair<std::string, std::string>> policies;  // namespace, policy
   std::vector<std::string> gate_namespaces;
+  ApprovalChannel approval = {};
   std::vector<Server> servers;
 };
 

@@ -1,5 +1,6 @@
 #include "shed/broker/host_agent.h"
 
+#include "approval_fixture.h"
 #include "host_fixture.h"
 
 namespace shed::broker {
@@ -31,6 +32,51 @@ TEST_CASE("the configured policy is the gate") {
   fixture.run();
   CHECK(member(fixture.ask(sign_payload()), "reason_code") == "POLICY_DENIED");
   CHECK(fixture.backend->signs.empty());
+}
+
+class AskingFixture : public HostFixture {
+ public:
+  AskingFixture() {
+    config.ssh_approval.policy = Policy::kShedDesktop;
+    options.approval_socket = folder / "run/host-agent.sock";
+    REQUIRE(start());
+    sign_later();
+  }
+  ~AskingFixture() { tasks.cancel(); }
+  void sign_later() { answer.emplace(loop, publisher->request("ssh-agent", sign_payload(), 30s)); }
+  std::optional<net::Running<Result<bus::Publisher::Reply>>> answer;
+};
+
+TEST_CASE("without an approver a guest is told at once how to get one") {
+  AskingFixture fixture;
+  REQUIRE(fixture.answer->done());
+  CHECK(member((**fixture.answer)->payload(), "reason") == "no approver is connected; run shed-ext approve");
+  CHECK(member((**fixture.answer)->payload(), "reason_code") == "APPROVAL_DENIED");
+}
+
+TEST_CASE("a person's answer is what the guest gets, the record has it, and the approver is told") {
+  AskingFixture fixture;
+  Approver approver(fixture.loop, fixture.options.approval_socket);
+  fixture.sign_later();
+  CHECK_FALSE(fixture.answer->done());
+  approver.answer(approver.asked(), "deny");
+  REQUIRE(fixture.answer->done());
+  CHECK(member((**fixture.answer)->payload(), "error") == "approval denied");
+  const std::string event = approver.line("event");
+  CHECK(member(event, "result") == "denied");
+  CHECK(member(event, "decided_by") == "me");
+  CHECK(member(event, "reason") == "me said no");
+  const StatusDocument::ApprovalChannel status = fixture.agent->status().approval;
+  CHECK(status.socket_path == fixture.options.approval_socket);
+  CHECK(status.consumer_connected);
+  CHECK(status.client_name == "desk");
+}
+
+TEST_CASE("a second host agent does not take the approval socket") {
+  AskingFixture fixture;
+  HostFixture second;
+  second.options.approval_socket = fixture.options.approval_socket;
+  CHECK_THAT(second.start().error().text(), Catch::StartsWith("approval socket: "));
 }
 
 TEST_CASE("a log that is switched off is not written") {

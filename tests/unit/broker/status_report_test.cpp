@@ -158,6 +158,35 @@ TEST_CASE("the host agent's document is told in lines, with nothing in them that
       "aws-credentials      connected to http://localhost:8080 since 2026-03-31T15:04:07Z\n");
 }
 
+std::string told_of_channel(std::string_view channel) {
+  const std::string text = describe_status(fmt::format(
+      R"({{"config_path":"/x","approval_channel":{{"socket_path":"/run/host-agent.sock",{}}}}})", channel));
+  const std::size_t line = text.find("approvals");
+  REQUIRE(line != std::string::npos);
+  return text.substr(line);
+}
+
+TEST_CASE("the host agent's lines say who approves, and what is granted") {
+  CHECK(told_of_channel(R"("consumer_connected":false)") ==
+        "approvals            no approver is connected; run shed-ext approve\n");
+  CHECK(told_of_channel(R"("consumer_connected":true,"client_name":"de\u001bsk","client_version":"2")") ==
+        "approvals            approver de\\x1bsk 2 is connected\n");
+  CHECK(
+      told_of_channel(R"("consumer_connected":true,"client_name":"desk","client_version":"2","grants":1)") ==
+      "approvals            approver desk 2 is connected; 1 grant in force\n");
+  CHECK(told_of_channel(R"("grants":2)") ==
+        "approvals            no approver is connected; run shed-ext approve; 2 grants in force\n");
+}
+
+TEST_CASE("a host agent that has to ask says whether anybody is there") {
+  HostFixture fixture;
+  fixture.config.ssh_approval.policy = Policy::kShedDesktop;
+  REQUIRE(fixture.start());
+  const StatusReport report = gather(fixture);
+  CHECK(report.lines[0].good);
+  CHECK_THAT(report.lines[0].text, Catch::EndsWith("; no approver is connected; run shed-ext approve"));
+}
+
 TEST_CASE("a document that leaves things out is told with gaps") {
   CHECK(describe_status(R"({"config_path":"/x.yaml"})") ==
         "shed-host-agent ?, pid 0, since ?\nconfiguration: /x.yaml\n");

@@ -60,11 +60,20 @@ TEST_CASE("the document has the fields of the protocol in their order") {
           R"("written_at":"2026-03-31T15:05:05Z","config_path":"/home/me/extensions.yaml",)"
           R"("policies":{{"ssh-agent":"approve-all","aws-credentials":"deny-all"}},)"
           R"("gate_namespaces":["ssh-agent","docker-credentials"],)"
-          R"("approval_channel":{{"socket_path":"","consumer_connected":false,"client_name":"","client_version":""}},)"
+          R"("approval_channel":{{"socket_path":"","consumer_connected":false,"client_name":"","client_version":"","grants":0}},)"
           R"("servers":[{{"name":"mini2","url":"http://localhost:8080","namespaces":[{{"namespace":"ssh-agent",)"
           R"("state":"reconnecting","last_error":"the event stream ended","since":"2026-03-31T15:04:10Z"}}]}}]}})"
           "\n",
           SHED_VERSION, ::getpid()));
+}
+
+TEST_CASE("the document names who approves, and how much is granted") {
+  StatusDocument document = some_document();
+  document.approval = {"/run/host-agent.sock", true, "desk", "2.1", 3};
+  const std::string channel =
+      R"("approval_channel":{"socket_path":"/run/host-agent.sock","consumer_connected":true,)"
+      R"("client_name":"desk","client_version":"2.1","grants":3})";
+  CHECK_THAT(encode_status(document, {}), Catch::Contains(channel));
 }
 
 TEST_CASE("without namespaces that ask there is no such list") {

@@ -1,0 +1,72 @@
+// The gate that asks a person over the approval channel, and remembers what was granted.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "shed/async/event.h"
+#include "shed/broker/approval_channel.h"
+#include "shed/broker/grants.h"
+
+namespace shed::broker {
+
+// Like PolicyGate, but where the policy is shed-desktop a person decides. Denied with the reason code
+// APPROVAL_DENIED, the cause and the remedy, when nobody can be asked, nobody answers in time, or the
+// approver goes away. In the record `approval` is shed-desktop for an answer and cached for what a grant
+// covers; `scope` and `ttl` are what came of the answer's.
+//
+// While a question is open, another one for the same thing waits for its answer: a denial is for both, as is
+// a yes that becomes a grant; after a yes for one request only the next one is asked. Each request ends
+// within the time-out, counted from when it came.
+//
+// A scope of per-request in the configuration means that every request is asked, whatever an answer says.
+class AskingGate : public PolicyGate {
+ public:
+  // How many of one guest's requests may wait for the answers to others.
+  static constexpr std::size_t kMaxWaitingOfGuest = 64;
+
+  struct Approvals {
+    Approval ssh, aws, docker;
+  };
+  // Loop, channel and grants must outlive the gate and its tasks.
+  AskingGate(async::Loop& loop, ApprovalChannel& channel, Grants& grants, Approvals approvals,
+             Millis approval_timeout);
+
+  async::Task<Decision> decide(ApprovalQuestion question) override;
+  bool may_wait(Namespace ns) const override;
+  // A person decides, or a grant, whatever the policy is.
+  async::Task<Decision> ask(ApprovalQuestion question);
+  // Of one guest, or of all with an empty name: grants end and open questions are denied. An empty server
+  // means every one. How many grants there were.
+  std::size_t end(std::string_view server, std::string_view shed, std::string_view reason);
+  // All grants, as when the screen is locked; open questions stay.
+  void end_all(std::string_view reason) { (void)grants_.end_all(reason); }
+
+ private:
+  class Pending;
+  class Asker;
+  class Waiting;
+  struct Count {
+    AskedFor asked;
+    std::uint64_t times = 0;
+  };
+
+  std::shared_ptr<Pending> pending_for(const AskedFor& asked) const;
+  std::size_t waiting_of(const AskedFor& asked) const;
+  std::uint64_t count(const AskedFor& asked);
+  async::Task<Decision> put_to_person(ApprovalQuestion question, AskedFor asked, std::uint64_t times,
+                                      Millis limit);
+  Decision accept(const AskedFor& asked, ApprovalChannel::Answer answer);
+
+  async::Loop& loop_;
+  ApprovalChannel& channel_;
+  Grants& grants_;
+  Millis timeout_;
+  std::vector<std::shared_ptr<Pending>> pending_;
+  std::vector<const AskedFor*> waiting_;
+  std::vector<Count> counts_;
+};
+
+}  // namespace shed::broker

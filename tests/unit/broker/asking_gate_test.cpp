@@ -1,0 +1,456 @@
+// A person decides: answers, and everything that is none.
+#include "shed/broker/asking_gate.h"
+
+#include "approval_fixture.h"
+
+namespace shed::broker {
+namespace {
+
+using namespace testing;
+
+void check_denied(ApprovalFixture::Running& running, std::string_view reason) {
+  REQUIRE(running.done());
+  CHECK_FALSE(running->approved);
+  CHECK(running->reason == reason);
+  CHECK(running->reason_code == "APPROVAL_DENIED");
+  CHECK(running->method == "shed-desktop");
+}
+
+constexpr std::string_view kNobody = "no approver is connected; run shed-ext approve";
+constexpr std::string_view kLeft = "the approver left before it answered; run shed-ext approve";
+constexpr std::string_view kTooLate = "nobody answered within 25s";
+
+TEST_CASE("without an approver it is denied at once, with the remedy") {
+  ApprovalFixture fixture;
+  check_denied(*fixture.decide(), kNobody);
+}
+
+TEST_CASE("guests are told to wait where a person is asked") {
+  const ApprovalFixture fixture;
+  CHECK(fixture.gate.may_wait(Namespace::kSsh));
+  const ApprovalFixture other{Approval{}};
+  CHECK_FALSE(other.gate.may_wait(Namespace::kSsh));
+}
+
+TEST_CASE("other policies decide as before, without a question") {
+  Approval approval;
+  approval.omitted = false;
+  approval.policy = GENERATE(Policy::kApproveAll, Policy::kDenyAll, Policy::kBiometrics);
+  ApprovalFixture fixture(approval);
+  Approver approver = fixture.connect();
+  auto decision = fixture.decide();
+  REQUIRE(decision->done());
+  CHECK((*decision)->approved == (approval.policy == Policy::kApproveAll));
+  CHECK(approver.lines("approval_request").empty());
+}
+
+TEST_CASE("the question says what is known") {
+  ApprovalFixture fixture;
+  Approver approver = fixture.connect();
+  const auto decision = fixture.decide();
+  std::string line = approver.line("approval_request");
+  line.erase(line.find(R"("id":")") + 6, 36);
+  CHECK(line ==
+        R"({"type":"approval_request","v":2,"id":"","ts":"2026-03-31T15:04:05.000Z","namespace":"ssh-agent",)"
+        R"("op":"sign","server":"mini2","shed":"web","detail":"SSH sign request",)"
+        R"("expires_at":"2026-03-31T15:04:30.000Z","key_type":"ssh-ed25519","key":"SHA256:key",)"
+        R"("key_comment":"me@desk","subject":"login git@github.com","proof":"verified","count":1,)"
+        R"("request_id":"0197-a"})");
+}
+
+TEST_CASE("what is not known is left out of the question") {
+  ApprovalFixture fixture;
+  Approver approver = fixture.connect();
+  ApprovalQuestion question;
+  question.ns = Namespace::kDocker;
+  question.op = "get";
+  question.shed = "web";
+  question.detail = "ghcr.io";
+  const auto decision = fixture.decide(question);
+  CHECK_THAT(approver.line("approval_request"),
+             Catch::EndsWith(R"("namespace":"docker-credentials","op":"get","shed":"web","detail":"ghcr.io",)"
+                             R"("expires_at":"2026-03-31T15:04:30.000Z","count":1})"));
+}
+
+TEST_CASE("text that is too long is cut where that can be seen") {
+  ApprovalFixture fixture;
+  Approver approver = fixture.connect();
+  ApprovalQuestion question = login_question();
+  question.key_comment = std::string(100'000, 'x');
+  const auto decision = fixture.decide(question);
+  CHECK(member(approver.line("approval_request"), "key_comment") == std::string(512, 'x') + "…");
+}
+
+TEST_CASE("the question says how often this guest has asked for the same") {
+  ApprovalFixture fixture;
+  Approver approver = fixture.connect();
+  for (int times = 1; times <= 3; ++times) {
+    const auto decision = fixture.decide();
+    const std::string line = approver.line("approval_request");
+    CHECK_THAT(line, Catch::Contains(fmt::format("\"count\":{},", times)));
+    approver.answer(member(line, "id"), "deny");
+    CHECK(decision->done());
+  }
+  const auto other = fixture.decide(login_question("api"));
+  CHECK_THAT(approver.line("approval_request"), Catch::Contains("\"count\":1,"));
+}
+
+TEST_CASE("a yes is for this request alone, unless it says more") {
+  ApprovalFixture fixture;
+  Approver approver = fixture.connect();
+  const auto decision = fixture.decide();
+  CHECK_FALSE(decision->done());
+  approver.answer(approver.asked());
+  REQUIRE(decision->done());
+  CHECK((*decision)->approved);
+  CHECK((*decision)->method == "shed-desktop");
+  CHECK((*decision)->decided_by == "me");
+  CHECK((*decision)->scope.empty());
+  CHECK((*decision)->ttl.empty());
+  CHECK(fixture.grants.size() == 0);
+}
+
+TEST_CASE("anything but approve is a no") {
+  const std::string decision =
+      GENERATE(as<std::string>{}, "deny", "", "Approve", "approved", "yes", "approve ");
+  ApprovalFixture fixture;
+  Approver approver = fixture.connect();
+  const auto running = fixture.decide();
+  approver.answer(approver.asked(), decision, "per-shed", "1h");
+  check_denied(*running, "me said no");
+  CHECK((**running).decided_by == "me");
+  CHECK(fixture.grants.size() == 0);
+}
+
+TEST_CASE("a question without an answer is denied when its time is over") {
+  ApprovalFixture fixture;
+  Approver approver = fixture.connect();
+  const auto decision = fixture.decide();
+  fixture.pass(24'999ms);
+  CHECK_FALSE(decision->done());
+  fixture.pass(1ms);
+  check_denied(*decision, kTooLate);
+  approver.answer(approver.asked());
+  CHECK(fixture.channel.stray_answers() == 1);
+}
+
+TEST_CASE("a wall clock that jumps changes nothing about the time to answer") {
+  ApprovalFixture fixture;
+  Approver approver = fixture.connect();
+  const auto decision = fixture.decide();
+  fixture.clock.set_wall(fixture.clock.wall() + 24h);
+  fixture.loop.poll();
+  CHECK_FALSE(decision->done());
+  approver.answer(approver.asked());
+  CHECK((*decision)->approved);
+}
+
+TEST_CASE("an approver that vanishes denies what it was asked") {
+  ApprovalFixture fixture;
+  Approver approver = fixture.connect();
+  const auto decision = fixture.decide();
+  approver.peer.reset();
+  check_denied(*decision, kLeft);
+  CHECK(fixture.channel.open_questions() == 0);
+}
+
+TEST_CASE("an approver that sends garbage denies what it was asked") {
+  ApprovalFixture fixture;
+  Approver approver = fixture.connect();
+  const auto decision = fixture.decide();
+  approver.send("yes please");
+  check_denied(*decision, kLeft);
+}
+
+TEST_CASE("an approver that answers no ping denies what it was asked") {
+  ApprovalFixture fixture;
+  const Approver approver = fixture.connect();
+  fixture.pass(10s);
+  fixture.pass(10s);
+  const auto decision = fixture.decide();
+  fixture.pass(10s);
+  check_denied(*decision, kLeft);
+}
+
+TEST_CASE("the questions of a superseded approver are denied, and new ones are the newer one's") {
+  ApprovalFixture fixture;
+  Approver older = fixture.connect();
+  const auto first = fixture.decide();
+  Approver newer = fixture.connect();
+  check_denied(*first, "another approver took over before this was answered; try again");
+  const auto second = fixture.decide();
+  CHECK(older.lines("hello_ack").size() == 2);
+  newer.answer(newer.asked());
+  CHECK((*second)->approved);
+}
+
+TEST_CASE("a superseded approver cannot answer") {
+  ApprovalFixture fixture;
+  Approver older = fixture.connect();
+  for (int i = 0; i < 2'000; ++i) fixture.channel.publish({});  // it does not read, so it is not closed yet
+  Approver newer = fixture.connect();
+  const auto decision = fixture.decide();
+  older.answer(newer.asked());
+  CHECK_FALSE(decision->done());
+}
+
+TEST_CASE("an answer for a question that was not asked is dropped, counted and logged once") {
+  ApprovalFixture fixture;
+  Approver approver = fixture.connect();
+  const auto decision = fixture.decide();
+  for (int i = 0; i < 1'000; ++i) approver.answer(fmt::format("none {}", i));
+  CHECK_FALSE(decision->done());
+  CHECK(fixture.channel.stray_answers() == 1'000);
+  CHECK(fixture.log.count("an answer to a question that is not open is dropped") == 1);
+  CHECK(fixture.channel.has_approver());
+}
+
+TEST_CASE("the first answer counts, a second one is dropped") {
+  ApprovalFixture fixture;
+  Approver approver = fixture.connect();
+  const auto decision = fixture.decide();
+  const std::string id = approver.asked();
+  approver.send(fmt::format(R"({{"type":"approval_response","request_id":"{0}","decision":"deny"}})"
+                            "\n"
+                            R"({{"type":"approval_response","request_id":"{0}","decision":"approve"}})",
+                            id));
+  check_denied(*decision, "the approver said no");
+  CHECK(fixture.channel.stray_answers() == 1);
+}
+
+TEST_CASE("a request that is given up takes its question back") {
+  ApprovalFixture fixture;
+  Approver approver = fixture.connect();
+  const auto decision = fixture.decide();
+  CHECK(fixture.channel.open_questions() == 1);
+  decision->drop();
+  CHECK(fixture.channel.open_questions() == 0);
+  approver.answer(approver.asked(), "approve", "per-shed");
+  CHECK(fixture.channel.stray_answers() == 1);
+  CHECK(fixture.grants.size() == 0);
+}
+
+TEST_CASE("one guest has 8 questions open at most, and takes no other guest's place") {
+  ApprovalFixture fixture;
+  Approver approver = fixture.connect();
+  std::vector<std::unique_ptr<ApprovalFixture::Running>> open;
+  for (int i = 0; i < 8; ++i)
+    open.push_back(fixture.decide(login_question("web", fmt::format("login a{}", i))));
+  check_denied(*fixture.decide(), "8 questions of this guest wait already; answer them first");
+  const auto other = fixture.decide(login_question("api"));
+  CHECK_FALSE(other->done());
+  CHECK(approver.lines("approval_request").size() == 9);
+}
+
+TEST_CASE("64 questions are open at most; one more is denied at once") {
+  ApprovalFixture fixture;
+  Approver approver = fixture.connect();
+  std::vector<std::unique_ptr<ApprovalFixture::Running>> open;
+  for (int i = 0; i < 64; ++i) open.push_back(fixture.decide(login_question(fmt::format("web{}", i))));
+  check_denied(*fixture.decide(), "64 questions wait already; answer them first");
+  CHECK(approver.lines("approval_request").size() == 64);
+}
+
+TEST_CASE("an approver that reads no questions is dropped, and they are denied") {
+  ApprovalFixture fixture;
+  const Approver approver = fixture.connect();
+  ApprovalQuestion question = login_question();
+  question.subject = question.detail = question.key_comment = std::string(1'000, '\x01');
+  for (int i = 0; i < 1'000 && fixture.channel.has_approver(); ++i) {
+    question.shed = fmt::format("web{}", i);
+    const auto decision = fixture.decide(question);
+    decision->drop();
+  }
+  CHECK_FALSE(fixture.channel.has_approver());
+  CHECK(fixture.log.count("it does not read") == 1);
+}
+
+TEST_CASE("an answer's scope and time are remembered, and the record says so") {
+  const auto [scope, ttl, kept, kept_ttl] =
+      GENERATE(table<std::string, std::string, std::string, std::string>({
+          {"per-session", "30m", "per-session", "30m"},
+          {"per-shed", "90s", "per-shed", "1m30s"},
+          {"per-session", "", "per-session", "4h"},
+          {"per-session", "100h", "per-session", "4h"},
+          {"per-shed", "soon", "per-request", ""},
+          {"per-shed", "-1h", "per-request", ""},
+          {"per-shed", "0", "per-request", ""},
+          {"per-request", "1h", "per-request", ""},
+          {"forever", "1h", "", ""},
+          {"", "1h", "", ""},
+      }));
+  CAPTURE(scope, ttl);
+  ApprovalFixture fixture;
+  Approver approver = fixture.connect();
+  const auto first = fixture.decide();
+  approver.answer(approver.asked(), "approve", scope, ttl);
+  CHECK((*first)->approved);
+  CHECK((*first)->scope == kept);
+  CHECK((*first)->ttl == kept_ttl);
+  const bool is_kept = !kept_ttl.empty();
+  CHECK(fixture.grants.size() == (is_kept ? 1 : 0));
+  const auto second = fixture.decide();
+  CHECK(second->done() == is_kept);
+  if (!is_kept) return;
+  CHECK((*second)->approved);
+  CHECK((*second)->method == "cached");
+  CHECK((*second)->decided_by == "me");
+  CHECK((*second)->scope == kept);
+}
+
+TEST_CASE("a ttl that is no text is none that counts") {
+  ApprovalFixture fixture;
+  Approver approver = fixture.connect();
+  const auto decision = fixture.decide();
+  approver.send(fmt::format(
+      R"({{"type":"approval_response","request_id":"{}","decision":"approve","scope":"per-shed","ttl":3600}})",
+      approver.asked()));
+  CHECK((*decision)->approved);
+  CHECK(fixture.grants.size() == 0);
+}
+
+TEST_CASE("where the configuration says per-request, no yes is remembered") {
+  ApprovalFixture fixture(asking(Scope::kPerRequest));
+  Approver approver = fixture.connect();
+  const auto decision = fixture.decide();
+  approver.answer(approver.asked(), "approve", "per-shed", "1h");
+  CHECK((*decision)->scope == "per-request");
+  CHECK(fixture.grants.size() == 0);
+}
+
+TEST_CASE("a grant answers also when no approver is there") {
+  ApprovalFixture fixture;
+  {
+    Approver approver = fixture.connect();
+    const auto decision = fixture.decide();
+    approver.answer(approver.asked(), "approve", "per-session", "1h");
+    CHECK(decision->done());
+  }
+  CHECK((**fixture.decide()).approved);
+  fixture.pass(1h);
+  check_denied(*fixture.decide(), kNobody);
+}
+
+TEST_CASE("one question is asked for all that want the same, and a grant answers them all") {
+  ApprovalFixture fixture;
+  Approver approver = fixture.connect();
+  const auto first = fixture.decide();
+  const auto second = fixture.decide();
+  const auto third = fixture.decide();
+  approver.answer(approver.asked(), "approve", "per-session");
+  CHECK((*first)->method == "shed-desktop");
+  CHECK((*second)->method == "cached");
+  CHECK((*third)->approved);
+}
+
+TEST_CASE("a yes for one request is not for the next: it is asked then") {
+  ApprovalFixture fixture;
+  Approver approver = fixture.connect();
+  const auto first = fixture.decide();
+  const auto second = fixture.decide();
+  approver.answer(approver.asked());
+  CHECK((*first)->approved);
+  CHECK_FALSE(second->done());
+  approver.answer(approver.asked(), "deny");
+  check_denied(*second, "me said no");
+}
+
+TEST_CASE("a no is for all that want the same") {
+  ApprovalFixture fixture;
+  Approver approver = fixture.connect();
+  const auto first = fixture.decide();
+  const auto second = fixture.decide();
+  approver.answer(approver.asked(), "deny");
+  check_denied(*first, "me said no");
+  check_denied(*second, "me said no");
+  CHECK(approver.lines("approval_request").empty());
+}
+
+TEST_CASE("another key, another guest or another subject is another question") {
+  ApprovalFixture fixture;
+  Approver approver = fixture.connect();
+  ApprovalQuestion other_key = login_question();
+  other_key.key = "SHA256:other";
+  const auto first = fixture.decide();
+  const auto second = fixture.decide(other_key);
+  const auto third = fixture.decide(login_question("api"));
+  const auto fourth = fixture.decide(login_question("web", "git commit"));
+  CHECK(approver.lines("approval_request").size() == 4);
+}
+
+TEST_CASE("who joined later has its own time to the end") {
+  ApprovalFixture fixture;
+  Approver approver = fixture.connect();
+  const auto first = fixture.decide();
+  fixture.pass(10s);
+  approver.send(R"({"type":"pong"})");
+  const auto second = fixture.decide();
+  CHECK(approver.lines("approval_request").size() == 1);
+  fixture.pass(15s);
+  approver.send(R"({"type":"pong"})");
+  check_denied(*first, kTooLate);
+  CHECK(member(approver.line("approval_request"), "expires_at") == "2026-03-31T15:04:40.000Z");
+  fixture.pass(10s);
+  REQUIRE(second->done());
+  CHECK_FALSE((*second)->approved);
+}
+
+TEST_CASE("when the one that asked is given up, the next one asks") {
+  ApprovalFixture fixture;
+  Approver approver = fixture.connect();
+  const auto first = fixture.decide();
+  const auto second = fixture.decide();
+  (void)approver.asked();
+  first->drop();
+  approver.answer(approver.asked());
+  CHECK((*second)->approved);
+}
+
+TEST_CASE("one guest's requests that wait for the same answer are bounded") {
+  ApprovalFixture fixture;
+  const Approver approver = fixture.connect();
+  std::vector<std::unique_ptr<ApprovalFixture::Running>> open;
+  for (int i = 0; i <= 64; ++i) open.push_back(fixture.decide());
+  check_denied(*fixture.decide(), "64 requests of this guest wait already");
+  CHECK_FALSE(open.back()->done());
+}
+
+TEST_CASE("a question that waits does not delay another guest's answer") {
+  ApprovalFixture fixture;
+  Approver approver = fixture.connect();
+  const auto slow = fixture.decide();
+  (void)approver.asked();
+  const auto quick = fixture.decide(login_question("api"));
+  approver.answer(approver.asked());
+  CHECK((*quick)->approved);
+  CHECK_FALSE(slow->done());
+}
+
+TEST_CASE("ending a guest's rights denies what it waits for, and no other guest's") {
+  ApprovalFixture fixture;
+  const Approver approver = fixture.connect();
+  fixture.grants.add(asked_for(login_question("web", "git commit")), Scope::kPerSession, 1h, "me");
+  fixture.grants.add(asked_for(login_question("api", "git commit")), Scope::kPerSession, 1h, "me");
+  const auto mine = fixture.decide();
+  const auto joined = fixture.decide();
+  const auto other = fixture.decide(login_question("api"));
+  CHECK(fixture.gate.end("", "web", "revoked") == 1);
+  check_denied(*mine, "revoked");
+  check_denied(*joined, "revoked");
+  CHECK_FALSE(other->done());
+  CHECK(fixture.gate.end("", "", "paused") == 1);
+  check_denied(*other, "paused");
+}
+
+TEST_CASE("a locked screen ends grants, and leaves questions to who comes back") {
+  ApprovalFixture fixture;
+  const Approver approver = fixture.connect();
+  fixture.grants.add(asked_for(login_question("web", "git commit")), Scope::kPerSession, 1h, "me");
+  const auto open = fixture.decide();
+  fixture.gate.end_all("the screen was locked");
+  CHECK(fixture.grants.size() == 0);
+  CHECK_FALSE(open->done());
+}
+
+}  // namespace
+}  // namespace shed::broker
