@@ -31,8 +31,9 @@ class FairQueue {
   // ask little.
   static constexpr std::ptrdiff_t kBusy = 192;
   static constexpr std::ptrdiff_t kSmallWindow = 4;
-  // With so many, everybody waits. Our host agent works on as many.
-  static constexpr std::ptrdiff_t kPlaces = 256;
+  // With so many, everybody waits. Our host agent works on 256, and for a moment also on what it has just
+  // answered.
+  static constexpr std::ptrdiff_t kPlaces = 240;
   // What take() stops at: a message that comes meanwhile waits behind so much, not behind all there is.
   static constexpr std::size_t kBatch = std::size_t{64} * 1024;
 

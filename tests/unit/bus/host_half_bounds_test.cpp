@@ -158,21 +158,21 @@ TEST_CASE("a listener gets as many requests as it works on, however many guests 
     }
     return found;
   };
-  CHECK(take_all() == std::vector<std::string>(ids.begin(), ids.begin() + 256));
+  CHECK(take_all() == std::vector<std::string>(ids.begin(), ids.begin() + FairQueue::kPlaces));
   CHECK_FALSE(listener->pending().is_set());
   SECTION("when one is answered") {
     REQUIRE(fixture.respond(answer(ids[0], "c0")));
     CHECK(listener->pending().is_set());
-    CHECK(take_all() == std::vector<std::string>{ids[256]});
+    CHECK(take_all() == std::vector<std::string>{ids[FairQueue::kPlaces]});
   }
   SECTION("when a guest goes that has not taken the place it could have") {
     REQUIRE(fixture.respond(answer(ids[0], "c0")));
-    fixture.half.abandon(crowd[256]);
-    CHECK(take_all() == std::vector<std::string>{ids[257]});
+    fixture.half.abandon(crowd[FairQueue::kPlaces]);
+    CHECK(take_all() == std::vector<std::string>{ids[FairQueue::kPlaces + 1]});
   }
   SECTION("when guests go") {
-    for (int i = 0; i < 44; ++i) fixture.half.forget(crowd[i]);
-    CHECK(take_all() == std::vector<std::string>(ids.begin() + 256, ids.end()));
+    for (int i = 0; i < 60; ++i) fixture.half.forget(crowd[i]);
+    CHECK(take_all() == std::vector<std::string>(ids.begin() + FairQueue::kPlaces, ids.end()));
   }
   for (FakePort& port : crowd) fixture.half.forget(port);
 }
