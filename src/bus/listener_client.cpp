@@ -47,6 +47,7 @@ ListenerClient::ListenerClient(async::Loop& loop, ListenerOptions options, std::
       handler_(handler),
       client_(loop, options_.server, {.max_connections = kMaxInFlight, .tls = options_.tls}),
       connected_(loop),
+      limiter_(loop.clock()),
       requests_(loop) {
   if (!options_.token.empty()) authorization_ = fmt::format("authorization: Bearer {}\r\n", options_.token);
   state_.since = loop.clock().wall();
@@ -122,9 +123,8 @@ async::Task<Status> ListenerClient::read_events(net::HttpStream& stream) {
 void ListenerClient::take_event(std::string_view text) {
   const auto envelope = decoder_.decode(text);
   if (!envelope || envelope->ns != ns_) {
-    log::warning("{}: a message was dropped: {}", ns_,
-                 envelope ? "it is of another namespace" : envelope.error().text());
-    return;
+    const std::string cause = envelope ? "it is of another namespace" : envelope.error().text();
+    return limiter_.warning(cause, fmt::format("{}: a message was dropped: {}", ns_, cause));
   }
   if (envelope->type != EnvelopeType::kRequest) return;
   IncomingRequest request{std::string(envelope->id),
@@ -134,7 +134,10 @@ void ListenerClient::take_event(std::string_view text) {
                            std::string(envelope->shed.server)}};
   // Refusals are bounded as well: beyond twice the limit nobody is told any more, and the guest's
   // own time limit ends its wait.
-  if (requests_.size() >= 2 * kMaxInFlight) return;
+  if (requests_.size() >= 2 * kMaxInFlight) {
+    return limiter_.warning("too many", fmt::format("{}: a request of {} was dropped: {} are under way", ns_,
+                                                    request.shed.name, requests_.size()));
+  }
   requests_.spawn(requests_.size() < kMaxInFlight ? answer(std::move(request)) : refuse(std::move(request)));
 }
 

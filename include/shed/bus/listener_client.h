@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "shed/async/scope.h"
+#include "shed/base/log.h"
 #include "shed/bus/envelope.h"
 #include "shed/net/event_stream.h"
 #include "shed/net/http_client.h"
@@ -81,6 +82,7 @@ class ListenerClient {
   EnvelopeDecoder decoder_;
   ListenerState state_;
   async::Event connected_;
+  log::Limiter limiter_;
   std::string authorization_;
   async::Scope requests_;
 };

@@ -157,6 +157,7 @@ TEST_CASE("refusals are bounded as well when the bus does not take them") {
   fixture.handler.gate.reset();
   fixture.bus.respond_status = 0;
   fixture.bus.send(many_requests(2 * ListenerClient::kMaxInFlight + 50));
+  CHECK(fixture.log.count("was dropped: 512 are under way") == 1);
   CHECK(fixture.handler.requests.size() == ListenerClient::kMaxInFlight);
   CHECK(fixture.bus.responses.size() == ListenerClient::kMaxInFlight);
   fixture.bus.respond_status = 204;
