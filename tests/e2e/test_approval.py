@@ -132,7 +132,7 @@ def test_nobody_there_denies_at_once_and_the_guest_is_told_what_to_do(asking, ke
     watch = Stopwatch()
     assert asking.sign(keys["ed25519"]).value is None
     assert watch.seconds < patience(2)
-    assert asking.signs()[-1]["reason"] == "no approver is connected; run shed-ext approve"
+    assert asking.signs()[-1]["reason"] == "no approver is connected; connect one to host-agent.sock"
     asking.relay.wait_for_stderr("APPROVAL_DENIED")
 
 
