@@ -189,6 +189,11 @@ async::Task<> GuestBus::serve() {
   co_await scope.join();
 }
 
+async::Task<> GuestBus::wait_for_host(Millis limit) {
+  auto there = half_.has_uplink().wait_for(limit);
+  (void)co_await there;
+}
+
 std::string publish_url_text(const net::Address& address) {
   if (address.is_unix()) return fmt::format("http+unix://{}:/v1/publish", address.unix_path);
   return fmt::format("http://{}/v1/publish", address.text());

@@ -58,6 +58,9 @@ class GuestBus {
   // Tells those who wait that the bus stops, while serve() goes on; PublishEndpoint::farewell().
   async::Task<> farewell() { return endpoint_.farewell(); }
 
+  // Returns when a host half is there, or after the limit.
+  async::Task<> wait_for_host(Millis limit);
+
   const net::Address& publish_address() const { return publish_.address(); }
   // What to give --publish-url to reach it.
   net::Url publish_url() const;

@@ -90,9 +90,16 @@ Result<Members> open_members(async::Loop& loop, const Options& options, const Pl
                  std::move(*token)};
 }
 
+// A host half dials anew every second. Who asks before it has come waits for it: an error at every start
+// would be no news.
+constexpr Millis kFirstHostLimit{2'000};
+
 async::Task<> serve(async::Loop& loop, Members& members) {
   async::Scope scope(loop);
-  if (members.bus) scope.spawn(members.bus->serve());
+  if (members.bus) {
+    scope.spawn(members.bus->serve());
+    co_await members.bus->wait_for_host(kFirstHostLimit);
+  }
   scope.spawn(serve_ssh_agent(loop, std::move(members.agent), members.url));
   scope.spawn(
       serve_aws_credentials(loop, std::move(members.credentials), members.url, std::move(members.token)));

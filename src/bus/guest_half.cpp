@@ -29,7 +29,7 @@ std::string reason_in(std::string_view payload) {
 
 }  // namespace
 
-GuestHalf::GuestHalf(async::Loop& loop) : loop_(loop), limiter_(loop.clock()) {
+GuestHalf::GuestHalf(async::Loop& loop) : loop_(loop), limiter_(loop.clock()), has_uplink_(loop) {
   slots_.reserve(kMaxInFlight);
   free_.reserve(kMaxInFlight);
 }
@@ -37,6 +37,7 @@ GuestHalf::~GuestHalf() = default;
 
 void GuestHalf::connect(Uplink* uplink) {
   uplink_ = uplink;
+  uplink_ != nullptr ? has_uplink_.set() : has_uplink_.reset();
   for (const auto& slot : slots_) slot->sent = false;
   if (uplink_ != nullptr) send_waiting();
 }

@@ -53,6 +53,8 @@ class GuestHalf {
   // with the same one again, for a host that has forgotten. The uplink stays until it is replaced.
   void connect(Uplink* uplink);
   bool connected() const { return uplink_ != nullptr; }
+  // Set while an uplink is connected.
+  async::Event& has_uplink() { return has_uplink_; }
   // Sends what the uplink's queue had no room for when it was connected.
   void send_waiting();
 
@@ -100,6 +102,7 @@ class GuestHalf {
   async::Loop& loop_;
   log::Limiter limiter_;
   Uplink* uplink_ = nullptr;
+  async::Event has_uplink_;
   std::vector<std::unique_ptr<Slot>> slots_;  // grows to what was needed at once
   std::vector<Slot*> free_;
   std::size_t waiting_bytes_ = 0;

@@ -229,5 +229,17 @@ TEST_CASE("a connector that ends leaves nothing behind with the listeners") {
   listener.reset();
 }
 
+TEST_CASE("who waits for a host sees it come and go") {
+  FakeClock clock;
+  async::Loop loop(clock);
+  GuestHalf half(loop);
+  FakeUplink uplink;
+  CHECK_FALSE(half.has_uplink().is_set());
+  half.connect(&uplink);
+  CHECK(half.has_uplink().is_set());
+  half.connect(nullptr);
+  CHECK_FALSE(half.has_uplink().is_set());
+}
+
 }  // namespace
 }  // namespace shed::bus
