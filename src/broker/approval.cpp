@@ -28,4 +28,12 @@ async::Task<Decision> PolicyGate::decide(ApprovalQuestion question) {
   co_return decision;
 }
 
+async::Task<Decision> PolicyGate::ask(ApprovalQuestion) {
+  Decision decision;
+  decision.method = "none";
+  decision.reason_code = "APPROVAL_DENIED";
+  decision.reason = "a person has to be asked, and nobody is there to ask";
+  co_return decision;
+}
+
 }  // namespace shed::broker

@@ -24,7 +24,7 @@ AuditedRequest::AuditedRequest(const Clock& clock, AuditLog& log, const bus::Inc
   record.request_id = request.id;
 }
 
-async::Task<Decision> AuditedRequest::decide(ApprovalGate& gate, std::string detail) {
+ApprovalQuestion AuditedRequest::question(std::string detail) const {
   ApprovalQuestion question;
   question.ns = ns_;
   question.op = record.op;
@@ -37,7 +37,24 @@ async::Task<Decision> AuditedRequest::decide(ApprovalGate& gate, std::string det
   question.key_comment = key_comment;
   question.subject = record.subject;
   question.proof = record.proof;
-  Decision decision = co_await gate.decide(std::move(question));
+  return question;
+}
+
+async::Task<Decision> AuditedRequest::decide(ApprovalGate& gate, std::string detail) {
+  auto deciding = gate.decide(question(std::move(detail)));
+  Decision decision = co_await std::move(deciding);
+  decided(decision);
+  co_return decision;
+}
+
+async::Task<Decision> AuditedRequest::ask(ApprovalGate& gate, std::string detail) {
+  auto asking = gate.ask(question(std::move(detail)));
+  Decision decision = co_await std::move(asking);
+  decided(decision);
+  co_return decision;
+}
+
+void AuditedRequest::decided(const Decision& decision) {
   record.approval = decision.method;
   record.decided_by = decision.decided_by;
   record.scope = decision.scope;
@@ -47,7 +64,6 @@ async::Task<Decision> AuditedRequest::decide(ApprovalGate& gate, std::string det
     record.code = decision.reason_code;
     record.reason = decision.reason;
   }
-  co_return decision;
 }
 
 void AuditedRequest::failed(std::string_view code, std::string_view reason) {

@@ -40,6 +40,8 @@ class ApprovalGate {
   virtual ~ApprovalGate() = default;
   // May wait for a person; waiting for one answer delays no other. Ends within approval_timeout.
   virtual async::Task<Decision> decide(ApprovalQuestion question) = 0;
+  // A person has to say yes, whatever the policy is: a rule wants it so. Ends as decide() does.
+  virtual async::Task<Decision> ask(ApprovalQuestion question) = 0;
   // Whether decide() may wait for a person: the guest is told to be patient then.
   virtual bool may_wait(Namespace ns) const = 0;
 };
@@ -50,6 +52,8 @@ class PolicyGate : public ApprovalGate {
  public:
   PolicyGate(Approval ssh, Approval aws, Approval docker) : ssh_(ssh), aws_(aws), docker_(docker) {}
   async::Task<Decision> decide(ApprovalQuestion question) override;
+  // Denied: nobody is there.
+  async::Task<Decision> ask(ApprovalQuestion question) override;
   bool may_wait(Namespace) const override { return false; }
 
  protected:

@@ -37,7 +37,7 @@ class AskingGate : public PolicyGate {
   async::Task<Decision> decide(ApprovalQuestion question) override;
   bool may_wait(Namespace ns) const override;
   // A person decides, or a grant, whatever the policy is.
-  async::Task<Decision> ask(ApprovalQuestion question);
+  async::Task<Decision> ask(ApprovalQuestion question) override;
   // Of one guest, or of all with an empty name: grants end and open questions are denied. An empty server
   // means every one. How many grants there were.
   std::size_t end(std::string_view server, std::string_view shed, std::string_view reason);

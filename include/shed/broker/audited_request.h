@@ -33,6 +33,10 @@ class AuditedRequest {
   // Asks the gate about what the record says so far; `detail` is for a person. What was decided stands in
   // the record then, as does a denial.
   async::Task<Decision> decide(ApprovalGate& gate, std::string detail);
+  // The same with gate.ask().
+  async::Task<Decision> ask(ApprovalGate& gate, std::string detail);
+  // Puts a decision into the record, whoever made it.
+  void decided(const Decision& decision);
   // Notes that it did not work.
   void failed(std::string_view code, std::string_view reason);
   // Writes the record, with the result `ok` unless it says otherwise, and returns the answer. When the
@@ -43,6 +47,8 @@ class AuditedRequest {
   std::string key_comment;  // for whoever decides; not in the record
 
  private:
+  ApprovalQuestion question(std::string detail) const;
+
   const Clock& clock_;
   AuditLog& log_;
   Namespace ns_;

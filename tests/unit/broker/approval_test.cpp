@@ -70,6 +70,18 @@ TEST_CASE("a policy that needs a person denies, since nobody is there") {
   CHECK(decision.reason_code == "POLICY_DENIED");
 }
 
+TEST_CASE("a person whom a rule wants asked is not there, whatever the policy is") {
+  FakeClock clock;
+  async::Loop loop(clock);
+  const Approval all = approval(Policy::kApproveAll);
+  PolicyGate gate(all, all, all);
+  net::Running<Decision> decision(loop, gate.ask(ApprovalQuestion{}));
+  REQUIRE(decision.done());
+  CHECK_FALSE(decision->approved);
+  CHECK(decision->reason_code == "APPROVAL_DENIED");
+  CHECK(decision->reason == "a person has to be asked, and nobody is there to ask");
+}
+
 TEST_CASE("an error payload has text and code, and what else is known") {
   CHECK(error_payload("no", "SIGN_FAILED") == R"({"error":"no","code":"SIGN_FAILED"})");
   CHECK(error_payload("no", "SIGN_FAILED", "POLICY_DENIED") ==

@@ -98,12 +98,20 @@ class FakeGate : public ApprovalGate {
     co_await wait;
     co_return decision;
   }
+  async::Task<Decision> ask(ApprovalQuestion question) override {
+    asked_by_rule.push_back(std::move(question));
+    auto wait = gate.wait();
+    co_await wait;
+    co_return answer;
+  }
   bool may_wait(Namespace) const override { return waits; }
 
-  Decision decision;
+  Decision decision;  // of decide()
+  Decision answer;    // of ask()
   bool waits = false;
   async::Event gate;  // decisions wait here
   std::vector<ApprovalQuestion> questions;
+  std::vector<ApprovalQuestion> asked_by_rule;
 };
 
 }  // namespace shed::broker::testing
