@@ -42,7 +42,10 @@ EvpKey key_from_parameters(const char* type, int selection, OSSL_PARAM_BLD* buil
 
 const EVP_MD* digest_of_format(std::string_view format) {
   if (format == "ssh-rsa") return EVP_sha1();
-  if (format == "rsa-sha2-256" || format == "ecdsa-sha2-nistp256") return EVP_sha256();
+  if (format == "rsa-sha2-256" || format == "ecdsa-sha2-nistp256" ||
+      format == "sk-ecdsa-sha2-nistp256@openssh.com") {
+    return EVP_sha256();
+  }
   if (format == "ecdsa-sha2-nistp384") return EVP_sha384();
   if (format == "rsa-sha2-512" || format == "ecdsa-sha2-nistp521") return EVP_sha512();
   return nullptr;

@@ -76,7 +76,10 @@ Status read_fields(WireReader& reader, PublicKeyFields& fields) {
     read = read_ecdsa(reader, *curve_of_type(security_key ? "ecdsa-sha2-nistp256" : fields.type), fields);
   }
   if (!read || !security_key) return read;
-  return skip_strings(reader, 1);  // application
+  const auto application = reader.string();
+  if (!application) return propagate(application, "application");
+  fields.application = *application;
+  return {};
 }
 
 Status read_certificate(WireReader& reader, std::string_view blob, CertificateFields& fields) {

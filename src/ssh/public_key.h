@@ -27,7 +27,8 @@ struct PublicKeyFields {
   std::string_view point;  // of ECDSA: 0x04, x, y; of Ed25519: the key
   std::string_view e;      // magnitudes, without sign bytes
   std::string_view n;
-  std::string_view bytes;  // the fields above as they stand in the blob, application and all
+  std::string_view application;  // of a security key: "ssh:"
+  std::string_view bytes;        // the fields above as they stand in the blob, application and all
 };
 
 // Errors as check_key_blob() has them.

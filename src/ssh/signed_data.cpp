@@ -9,7 +9,6 @@ namespace shed::ssh {
 namespace {
 
 constexpr std::uint8_t SSH2_MSG_USERAUTH_REQUEST = 50;
-constexpr std::string_view kSshsigMagic = "SSHSIG";
 constexpr std::string_view kHostbound = "publickey-hostbound-v00@openssh.com";
 constexpr std::string_view kCertificateSuffix = "-cert-v01@openssh.com";
 
@@ -107,11 +106,6 @@ SignedData read_login(Cursor cursor, SignedData login, std::string_view key_blob
   return login;
 }
 
-std::size_t digest_size(std::string_view hash) {
-  if (hash == "sha256") return 32;
-  return hash == "sha512" ? 64 : 0;
-}
-
 SignedData read_sshsig(std::string_view data) {
   Cursor cursor(data.substr(kSshsigMagic.size()));
   SignedData result;
@@ -124,13 +118,18 @@ SignedData read_sshsig(std::string_view data) {
   if (result.sshsig_namespace.empty() || result.sshsig_namespace.size() > kMaxSshsigNamespace)
     return opaque("an SSHSIG with an impossible namespace");
   if (!reserved.empty()) return opaque("an SSHSIG of another version");
-  if (result.digest.size() != digest_size(result.hash) || result.digest.empty())
+  if (result.digest.size() != sshsig_digest_size(result.hash) || result.digest.empty())
     return opaque("an SSHSIG with an impossible hash");
   result.kind = SignedData::Kind::kSshsig;
   return result;
 }
 
 }  // namespace
+
+std::size_t sshsig_digest_size(std::string_view hash) {
+  if (hash == "sha256") return 32;
+  return hash == "sha512" ? 64 : 0;
+}
 
 SignedData read_signed_data(std::string_view data, std::string_view key_blob) {
   if (data.starts_with(kSshsigMagic)) return read_sshsig(data);

@@ -15,6 +15,9 @@ constexpr int kMaxHostRsaBits = 16384;
 // OpenSSL demands it for large moduli; larger ones only cost time.
 constexpr std::size_t kMaxRsaExponentBytes = 8;
 constexpr std::size_t kEd25519SignatureSize = 64;
+// byte flags, uint32 counter: OpenSSH's PROTOCOL.u2f.
+constexpr std::size_t kSecurityKeyRest = 5;
+constexpr std::string_view kWebauthn = "webauthn-sk-ecdsa-sha2-nistp256@openssh.com";
 
 using EcdsaSignature = std::unique_ptr<ECDSA_SIG, Freed<ECDSA_SIG_free>>;
 
@@ -111,7 +114,18 @@ Result<Verification> prepare_rsa(const PublicKeyFields& fields, std::string_view
   return Verification{std::move(*key), std::move(signature)};
 }
 
+Status check_security_key_format(std::string_view key_type, const Signature& signature) {
+  if (signature.format == kWebauthn) return fail(Errc::kUnsupported, "made through a browser");
+  if (signature.format != key_type) {
+    return fail(Errc::kInvalid, "the algorithm does not fit a key of type {}", key_type);
+  }
+  if (signature.rest.size() == kSecurityKeyRest) return {};
+  return fail(Errc::kInvalid, "flags and counter are {} bytes, not {}", signature.rest.size(),
+              kSecurityKeyRest);
+}
+
 Status check_format(std::string_view key_type, const Signature& signature) {
+  if (is_security_key_type(key_type)) return check_security_key_format(key_type, signature);
   if (!signature.rest.empty()) return fail(Errc::kInvalid, "{} bytes too many", signature.rest.size());
   if (key_type != "ssh-rsa") {
     if (signature.format == key_type) return {};
@@ -124,9 +138,10 @@ Status check_format(std::string_view key_type, const Signature& signature) {
 
 Result<Verification> prepare(const PublicKeyFields& fields, std::string_view blob) {
   if (fields.type == "ssh-rsa") return prepare_rsa(fields, blob);
-  if (const Curve* curve = curve_of_type(fields.type); curve != nullptr) {
-    return prepare_ecdsa(fields, *curve, blob);
-  }
+  // Security keys know one curve.
+  const bool sk_ecdsa = fields.type == "sk-ecdsa-sha2-nistp256@openssh.com";
+  const Curve* curve = curve_of_type(sk_ecdsa ? "ecdsa-sha2-nistp256" : fields.type);
+  if (curve != nullptr) return prepare_ecdsa(fields, *curve, blob);
   return prepare_ed25519(fields, blob);
 }
 
@@ -141,18 +156,52 @@ Status run(const Verification& verification, const EVP_MD* digest, std::string_v
   return {};
 }
 
+// What a security key signs in the place of the data.
+std::string security_key_data(std::string_view application, std::string_view rest, std::string_view data) {
+  std::string bytes = sha256(application);
+  bytes.append(rest).append(sha256(data));
+  return bytes;
+}
+
+Status verify_by(const PublicKeyFields& fields, std::string_view signature, std::string_view data) {
+  const auto decoded = decode_signature(signature);
+  if (!decoded) return propagate(decoded);
+  if (const auto fits = check_format(fields.type, *decoded); !fits) return propagate(fits, "signature");
+  const auto verification = prepare(fields, decoded->blob);
+  if (!verification) return propagate(verification);
+  const EVP_MD* digest = digest_of_format(decoded->format);
+  if (!is_security_key_type(fields.type)) return run(*verification, digest, data);
+  return run(*verification, digest, security_key_data(fields.application, decoded->rest, data));
+}
+
 }  // namespace
 
 Status verify_signature(std::string_view key_blob, std::string_view signature, std::string_view data) {
   const auto fields = parse_public_key(key_blob);
   if (!fields) return propagate(fields, "key");
   if (is_security_key_type(fields->type)) return fail(Errc::kUnsupported, "{}: a security key", fields->type);
-  const auto decoded = decode_signature(signature);
-  if (!decoded) return propagate(decoded);
-  if (const auto fits = check_format(fields->type, *decoded); !fits) return propagate(fits, "signature");
-  const auto verification = prepare(*fields, decoded->blob);
-  if (!verification) return propagate(verification);
-  return run(*verification, digest_of_format(decoded->format), data);
+  return verify_by(*fields, signature, data);
+}
+
+Status verify_any_signature(std::string_view key_blob, std::string_view signature, std::string_view data) {
+  const auto fields = parse_public_key(key_blob);
+  if (!fields) return propagate(fields, "key");
+  return verify_by(*fields, signature, data);
+}
+
+Status verify_certificate(std::string_view certificate) {
+  const auto fields = parse_certificate(certificate);
+  if (!fields) return propagate(fields);
+  if (fields->kind != kUserCertificate && fields->kind != kHostCertificate) {
+    return fail(Errc::kInvalid, "certificate of an unknown kind");
+  }
+  const auto authority = key_type_of(fields->authority);
+  // There are no chains.
+  if (!authority || is_certificate_type(*authority))
+    return fail(Errc::kInvalid, "authority: not a plain key");
+  const auto verified = verify_any_signature(fields->authority, fields->signature, fields->signed_part);
+  if (!verified) return propagate(verified, "certificate");
+  return {};
 }
 
 Status verify_session_bind(const SessionBind& bind) {

@@ -24,6 +24,10 @@ inline constexpr std::size_t kMaxUserName = 512;
 inline constexpr std::size_t kMaxSshsigNamespace = 256;
 inline constexpr std::size_t kAgentTestSize = 1024;
 
+inline constexpr std::string_view kSshsigMagic = "SSHSIG";
+// Bytes of a digest by the hash's name in an SSHSIG; 0 for one that has no place there.
+std::size_t sshsig_digest_size(std::string_view hash);
+
 struct SignedData {
   enum class Kind {
     kOpaque,

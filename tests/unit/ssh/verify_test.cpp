@@ -193,7 +193,19 @@ TEST_CASE("a point that is not on its curve is no key") {
   CHECK(status.error().text() == "the point is not on nistp256");
 }
 
-TEST_CASE("security keys are unsupported") {
+TEST_CASE("a certificate is what the authority it names has signed") {
+  for (const char* name : kNames) {
+    INFO(name);
+    const std::string certificate = test::blob_of_line(test::read_text(test::host_certificate(name)));
+    CHECK(verify_certificate(certificate));
+    std::string damaged = certificate;
+    damaged[certificate.find("host.example")] = 'H';
+    CHECK(code_of(verify_certificate(damaged)) == Errc::kRefused);
+  }
+  CHECK(code_of(verify_certificate(test::public_blob_of_file("ed25519"))) == Errc::kUnsupported);
+}
+
+TEST_CASE("security keys are unsupported where hosts are verified") {
   std::string blob;
   WireWriter(blob).string("sk-ssh-ed25519@openssh.com").string(std::string(32, 'k')).string("ssh:");
   const std::string signature =
