@@ -290,17 +290,6 @@ void ApprovalChannel::deny(const Session* session, std::string_view reason) {
   }
 }
 
-void ApprovalChannel::deny_open(std::string_view server, std::string_view shed, std::string_view reason) {
-  const std::vector<OpenQuestion*> open = open_;
-  for (OpenQuestion* question : open) {
-    if (!shed.empty() && question->shed != shed) continue;
-    if (!server.empty() && question->server != server) continue;
-    Answer denied;
-    denied.reason = reason;
-    question->finish(std::move(denied));
-  }
-}
-
 std::string ApprovalChannel::why_not_now(const ApprovalQuestion& question) const {
   if (current_ == nullptr) return "no approver is connected; connect one to host-agent.sock";
   if (open_.size() >= kMaxOpen) return fmt::format("{} questions wait already; answer them first", kMaxOpen);

@@ -1,6 +1,9 @@
 #include "shed/broker/asking_gate.h"
 
 #include <algorithm>
+#include <optional>
+
+#include "shed/async/scope.h"
 
 namespace shed::broker {
 namespace {
@@ -8,9 +11,9 @@ namespace {
 // Things that were asked for, of which is known how often; the oldest is forgotten.
 constexpr std::size_t kMaxCounts = 256;
 
-Decision denied(std::string reason) {
+Decision denied(const Person& person, std::string reason) {
   Decision decision;
-  decision.method = policy_name(Policy::kShedDesktop);
+  decision.method = person.method();
   decision.reason = std::move(reason);
   decision.reason_code = "APPROVAL_DENIED";
   return decision;
@@ -26,13 +29,23 @@ Decision granted(const Grant& grant) {
   return decision;
 }
 
+async::Task<> keep_answer(async::Task<Person::Answer> asking, std::optional<Person::Answer>& answer,
+                          async::Event& over) {
+  answer.emplace(co_await std::move(asking));
+  over.set();
+}
+
 }  // namespace
 
 // What is asked now, shared by those who wait for it.
 class AskingGate::Pending {
  public:
-  Pending(async::Loop& loop, AskedFor what) : asked(std::move(what)), settled(loop) {}
+  Pending(async::Loop& loop, AskedFor what) : asked(std::move(what)), over(loop), settled(loop) {}
   AskedFor asked;
+  // Answered, or taken back by us.
+  async::Event over;
+  std::string taken_back;  // the reason
+  // Those who wait may look.
   async::Event settled;
   // For all who wait; empty when each has to see for itself.
   std::optional<Decision> denial;
@@ -70,29 +83,52 @@ class AskingGate::Waiting {
   const AskedFor* asked_;
 };
 
-AskingGate::AskingGate(async::Loop& loop, ApprovalChannel& channel, Grants& grants, Approvals approvals,
+AskingGate::AskingGate(async::Loop& loop, Persons persons, Grants& grants, Approvals approvals,
                        Millis approval_timeout)
     : PolicyGate(approvals.ssh, approvals.aws, approvals.docker),
       loop_(loop),
-      channel_(channel),
+      persons_(persons),
       grants_(grants),
       timeout_(approval_timeout) {}
 
-bool AskingGate::may_wait(Namespace ns) const { return approval(ns).policy == Policy::kShedDesktop; }
+Person* AskingGate::person_of_policy(Namespace ns) const {
+  switch (approval(ns).policy) {
+    case Policy::kShedDesktop:
+      return &persons_.approver;
+    case Policy::kPrompt:
+      return persons_.prompt;
+    case Policy::kBiometrics:
+      return persons_.biometrics;
+    case Policy::kBiometricsOrPassword:
+      return persons_.biometrics_or_password;
+    case Policy::kDenyAll:
+    case Policy::kApproveAll:
+      break;
+  }
+  return nullptr;
+}
+
+Person& AskingGate::person(Namespace ns) const {
+  Person* const found = person_of_policy(ns);
+  return found == nullptr ? persons_.approver : *found;
+}
+
+bool AskingGate::may_wait(Namespace ns) const { return person_of_policy(ns) != nullptr; }
 
 async::Task<Decision> AskingGate::decide(ApprovalQuestion question) {
-  const bool is_asked = approval(question.ns).policy == Policy::kShedDesktop;
+  const bool is_asked = person_of_policy(question.ns) != nullptr;
   return is_asked ? ask(std::move(question)) : PolicyGate::decide(std::move(question));
 }
 
 async::Task<Decision> AskingGate::ask(ApprovalQuestion question) {
   const SteadyTime start = loop_.clock().now();
+  const Person& asks = person(question.ns);
   const AskedFor asked = asked_for(question);
   const std::uint64_t times = count(asked);
   for (;;) {
     if (const Grant* grant = grants_.use(asked)) co_return granted(*grant);
     const Millis left = timeout_ - std::chrono::duration_cast<Millis>(loop_.clock().now() - start);
-    if (left <= Millis(0)) co_return denied("nobody answered within " + format_duration(timeout_));
+    if (left <= Millis(0)) co_return denied(asks, "nobody answered within " + format_duration(timeout_));
     const std::shared_ptr<Pending> same = pending_for(asked);
     if (!same) {
       auto asking = put_to_person(std::move(question), asked, times, left);
@@ -100,7 +136,7 @@ async::Task<Decision> AskingGate::ask(ApprovalQuestion question) {
       co_return decision;
     }
     if (waiting_of(asked) >= kMaxWaitingOfGuest) {
-      co_return denied(fmt::format("{} requests of this guest wait already", kMaxWaitingOfGuest));
+      co_return denied(asks, fmt::format("{} requests of this guest wait already", kMaxWaitingOfGuest));
     }
     const Waiting waiting(*this, asked);
     auto settled = same->settled.wait_for(left);
@@ -112,22 +148,32 @@ async::Task<Decision> AskingGate::ask(ApprovalQuestion question) {
 async::Task<Decision> AskingGate::put_to_person(ApprovalQuestion question, AskedFor asked,
                                                 std::uint64_t times, Millis limit) {
   const Asker asker(*this, asked);
-  auto asking = channel_.ask(std::move(question), times, limit);
-  ApprovalChannel::Answer answer = co_await std::move(asking);
-  if (answer.approved) co_return accept(asked, std::move(answer));
-  Decision decision = denied(std::move(answer.reason));
-  decision.decided_by = std::move(answer.decided_by);
+  Pending& pending = *asker.pending;
+  std::optional<Person::Answer> given;
+  Person& asks = person(asked.ns);
+  async::Scope asking(loop_);
+  asking.spawn(keep_answer(asks.ask(std::move(question), times, limit), given, pending.over));
+  auto over = pending.over.wait();
+  co_await over;
+  if (!pending.taken_back.empty()) {
+    pending.denial = denied(asks, pending.taken_back);
+    co_return *pending.denial;
+  }
+  if (given->approved) co_return accept(asked, std::move(*given));
+  Decision decision = denied(asks, std::move(given->reason));
+  decision.decided_by = std::move(given->decided_by);
   // Who came later has time left.
-  if (!answer.timed_out) asker.pending->denial = decision;
+  if (!given->timed_out) pending.denial = decision;
   co_return decision;
 }
 
-Decision AskingGate::accept(const AskedFor& asked, ApprovalChannel::Answer answer) {
+Decision AskingGate::accept(const AskedFor& asked, Person::Answer answer) {
   const Approval& rule = approval(asked.ns);
   Decision decision;
   decision.approved = true;
-  decision.method = policy_name(Policy::kShedDesktop);
+  decision.method = person(asked.ns).method();
   decision.decided_by = std::move(answer.decided_by);
+  if (answer.scope_as_configured) answer.scope = rule.scope;
   if (!answer.scope) return decision;
   const Millis ttl = std::min(answer.ttl.value_or(rule.session_ttl), rule.session_ttl);
   const bool is_remembered = rule.scope != Scope::kPerRequest && ttl > Millis(0);
@@ -140,7 +186,13 @@ Decision AskingGate::accept(const AskedFor& asked, ApprovalChannel::Answer answe
 }
 
 std::size_t AskingGate::end(std::string_view server, std::string_view shed, std::string_view reason) {
-  channel_.deny_open(server, shed, reason);
+  for (const std::shared_ptr<Pending>& pending : pending_) {
+    const AskedFor& asked = pending->asked;
+    if (!shed.empty() && asked.shed != shed) continue;
+    if (!server.empty() && asked.server != server) continue;
+    pending->taken_back = reason;
+    pending->over.set();
+  }
   return shed.empty() ? grants_.end_all(reason) : grants_.end_guest(server, shed, reason);
 }
 

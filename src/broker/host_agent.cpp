@@ -1,5 +1,7 @@
 #include "shed/broker/host_agent.h"
 
+#include <algorithm>
+
 #include "broker/aws_backend.h"
 #include "shed/base/file.h"
 #include "shed/base/log.h"
@@ -21,6 +23,23 @@ ssh::BackendMode backend_mode(SshMode mode) {
       return ssh::BackendMode::kLocalKeys;
   }
   return ssh::BackendMode::kAuto;
+}
+
+void say_who_cannot_be_asked(const HostConfig& config, const HostPersons& persons) {
+  for (const Namespace ns : kNamespaces) {
+    const Policy policy = config.approval(ns).policy;
+    const std::string why = persons.why_nobody(policy);
+    if (why.empty()) continue;
+    log::warning("{}.approval.policy is {}, so everything is denied: {}", section_name(ns),
+                 policy_name(policy), why);
+  }
+}
+
+// Whether a yes may be remembered.
+bool can_grant(const HostConfig& config, const AskingGate& gate) {
+  return std::ranges::any_of(kNamespaces, [&](Namespace ns) {
+    return gate.may_wait(ns) && config.approval(ns).scope != Scope::kPerRequest;
+  });
 }
 
 void say_what_is_worth_knowing(const HostConfig& config, AuditLog& audit) {
@@ -60,6 +79,8 @@ async::Task<Result<std::unique_ptr<HostAgent>>> HostAgent::start(async::Loop& lo
   if (!backend) co_return propagate(backend, "ssh");
   auto agent = std::make_unique<HostAgent>(loop, std::move(config), std::move(options), std::move(*backend));
   say_what_is_worth_knowing(agent->config_, agent->audit_);
+  say_who_cannot_be_asked(agent->config_, agent->persons_);
+  agent->say_whether_locks_are_noticed();
   co_await agent->say_when_there_are_no_keys();
   if (const Status opened = agent->open_sockets(); !opened) co_return propagate(opened);
   co_return agent;
@@ -79,9 +100,11 @@ HostAgent::HostAgent(async::Loop& loop, HostConfig config, HostAgentOptions opti
       audit_(config_.logging_enabled ? config_.logging_path : ""),
       grants_(loop.clock()),
       channel_(loop, grants_, channel_options(config_)),
-      gate_(loop, channel_, grants_, {config_.ssh_approval, config_.aws.approval, config_.docker.approval},
-            config_.approval_timeout),
+      persons_(loop, config_),
+      gate_(loop, persons_.with(channel_), grants_,
+            {config_.ssh_approval, config_.aws.approval, config_.docker.approval}, config_.approval_timeout),
       subjects_(loop, options_.known_hosts_files) {
+  if (can_grant(config_, gate_)) screen_lock_ = make_screen_lock(loop);
   if (!config_.aws_enabled()) {
     credentials_.reset();
   } else if (!credentials_) {
@@ -124,6 +147,14 @@ async::Task<> HostAgent::say_when_there_are_no_keys() {
                options_.key_directory);
 }
 
+void HostAgent::say_whether_locks_are_noticed() const {
+  if (!screen_lock_) return;
+  const std::string why_not = screen_lock_->why_not();
+  if (why_not.empty()) return;
+  log::info("grants do not end when the screen is locked: {}; they end by their time and when revoked",
+            why_not);
+}
+
 Status HostAgent::open_sockets() {
   if (!options_.approval_socket.empty()) {
     if (const Status opened = channel_.listen(options_.approval_socket); !opened)
@@ -142,6 +173,7 @@ async::Task<> HostAgent::run() {
   for (const auto& [server, listener] : listeners_) tasks.spawn(listener->run());
   if (status_socket_) tasks.spawn(status_socket_->run());
   tasks.spawn(channel_.run());
+  if (screen_lock_) tasks.spawn(screen_lock_->watch([this] { gate_.end_all("the screen was locked"); }));
   co_await tasks.join();
 }
 

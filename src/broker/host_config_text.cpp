@@ -27,6 +27,7 @@ approval_timeout: 25s
 # Policies: deny-all      nothing, the default
 #           approve-all   everything, without asking; every use is in the audit log
 #           shed-desktop  ask whoever is connected to the approval channel, else deny
+#           prompt        ask in a window or terminal: the program of SSH_ASKPASS, or pinentry
 # and for ssh also biometrics and biometrics-or-password. Those that ask have a scope (per-request,
 # per-session, per-shed) and a time: { policy: shed-desktop, scope: per-session, session_ttl: 4h }
 
@@ -94,7 +95,8 @@ std::string policy_text(const HostConfig& config, Namespace ns) {
         "omitted, so deny-all: add \"{0}: {{ approval: {{ policy: approve-all }} }}\" to allow it",
         section_name(ns));
   }
-  if (approval.policy == Policy::kBiometrics || approval.policy == Policy::kBiometricsOrPassword) {
+  if (approval.policy == Policy::kPrompt || approval.policy == Policy::kBiometrics ||
+      approval.policy == Policy::kBiometricsOrPassword) {
     return fmt::format("{}, {}, a yes counts for {}", policy_name(approval.policy),
                        scope_name(approval.scope), format_duration(approval.session_ttl));
   }

@@ -9,11 +9,9 @@ namespace shed::broker {
 namespace {
 
 constexpr std::pair<Policy, std::string_view> kPolicyNames[] = {
-    {Policy::kDenyAll, "deny-all"},
-    {Policy::kApproveAll, "approve-all"},
-    {Policy::kShedDesktop, "shed-desktop"},
-    {Policy::kBiometrics, "biometrics"},
-    {Policy::kBiometricsOrPassword, "biometrics-or-password"},
+    {Policy::kDenyAll, "deny-all"},         {Policy::kApproveAll, "approve-all"},
+    {Policy::kShedDesktop, "shed-desktop"}, {Policy::kPrompt, "prompt"},
+    {Policy::kBiometrics, "biometrics"},    {Policy::kBiometricsOrPassword, "biometrics-or-password"},
 };
 constexpr std::pair<Scope, std::string_view> kScopeNames[] = {
     {Scope::kPerRequest, "per-request"},
@@ -22,9 +20,10 @@ constexpr std::pair<Scope, std::string_view> kScopeNames[] = {
 };
 
 constexpr Policy kSshPolicies[] = {Policy::kDenyAll, Policy::kApproveAll, Policy::kShedDesktop,
-                                   Policy::kBiometrics, Policy::kBiometricsOrPassword};
-// A prompt on this machine's sensor says nothing about which role or registry was meant.
-constexpr Policy kCredentialPolicies[] = {Policy::kDenyAll, Policy::kApproveAll, Policy::kShedDesktop};
+                                   Policy::kPrompt,  Policy::kBiometrics, Policy::kBiometricsOrPassword};
+// A question on this machine's sensor says nothing about which role or registry was meant.
+constexpr Policy kCredentialPolicies[] = {Policy::kDenyAll, Policy::kApproveAll, Policy::kShedDesktop,
+                                          Policy::kPrompt};
 
 template <class T, std::size_t N>
 std::string_view name_of(T value, const std::pair<T, std::string_view> (&names)[N]) {

@@ -23,6 +23,7 @@
 #include "shed/async/scope.h"
 #include "shed/base/json.h"
 #include "shed/base/log.h"
+#include "shed/broker/approval_channel.h"
 #include "shed/broker/asking_gate.h"
 #include "steps.h"
 #include "support/fake_clock.h"
@@ -55,7 +56,7 @@ class Stage {
  public:
   Stage()
       : channel_(loop_, grants_, {}),
-        gate_(loop_, channel_, grants_, {asking(), asking(), asking()}, kLimit) {
+        gate_(loop_, {channel_}, grants_, {asking(), asking(), asking()}, kLimit) {
     require(channel_.listen(folder_.socket()).has_value());
     tasks_.spawn(channel_.run());
     loop_.poll();

@@ -32,6 +32,7 @@
 #include "shed/broker/approval.h"
 #include "shed/broker/audit_log.h"
 #include "shed/broker/grants.h"
+#include "shed/broker/person.h"
 #include "shed/net/listener.h"
 
 namespace shed::broker {
@@ -45,47 +46,35 @@ struct ApprovalChannelOptions {
   uid_t user = ::geteuid();                       // who may connect, beside root
 };
 
-class ApprovalChannel {
+class ApprovalChannel : public Person {
  public:
   static constexpr Millis kHelloLimit{2'000};
   static constexpr Millis kPingInterval{10'000};
   static constexpr int kMissedPongs = 2;        // then the approver is dropped
   static constexpr std::size_t kMaxSilent = 8;  // connections without a hello; more wait in the listen queue
-  static constexpr std::size_t kMaxOpen = 64;   // questions; more are denied at once
-  static constexpr std::size_t kMaxOpenOfGuest = 8;  // the others' places are not one guest's to take
-  static constexpr std::size_t kReplay = 100;        // events
+  static constexpr std::size_t kReplay = 100;   // events
   // Events are not sent while so many bytes wait for the approver: a guest that asks without end must not
   // make it too slow for questions. All of them are in the audit log.
   static constexpr std::size_t kRoomForEvents = std::size_t{256} * 1024;
-
-  // What became of a question.
-  struct Answer {
-    bool approved = false;
-    bool timed_out = false;
-    std::string decided_by;      // empty when nobody has decided
-    std::optional<Scope> scope;  // as it was answered
-    std::optional<Millis> ttl;   // zero for one that nobody can read
-    std::string reason;          // why not, with the remedy
-  };
 
   // Nobody can connect before listen(). Loop and grants must outlive it.
   ApprovalChannel(async::Loop& loop, Grants& grants, ApprovalChannelOptions options);
   ApprovalChannel(const ApprovalChannel&) = delete;
   ApprovalChannel& operator=(const ApprovalChannel&) = delete;
   // Drops all connections, and denies what is open.
-  ~ApprovalChannel();
+  ~ApprovalChannel() override;
 
   // Makes the directory (0700) and the socket (0600). Errors as net::Listener::open() has them.
   Status listen(const std::string& path);
   // Serves until the task is dropped.
   async::Task<> run();
 
+  std::string_view method() const override { return policy_name(Policy::kShedDesktop); }
+  // Empty: an approver may connect at any time.
+  std::string why_nobody() const override { return {}; }
   // Asks the approver. Denied at once without one, and when too much is open; denied when `limit` passes,
-  // when the approver leaves, is dropped or superseded. A task that is dropped takes its question back.
-  async::Task<Answer> ask(ApprovalQuestion question, std::uint64_t count, Millis limit);
-  // Denies the open questions of one guest, or all of them with an empty name; an empty server means every
-  // one.
-  void deny_open(std::string_view server, std::string_view shed, std::string_view reason);
+  // when the approver leaves, is dropped or superseded.
+  async::Task<Answer> ask(ApprovalQuestion question, std::uint64_t count, Millis limit) override;
   // Tells the approver, and later ones that want to know, of a record.
   void publish(const AuditRecord& record);
 

@@ -1,4 +1,4 @@
-// The gate that asks a person over the approval channel, and remembers what was granted.
+// The gate that asks a person, and remembers what was granted.
 #pragma once
 
 #include <cstdint>
@@ -7,15 +7,16 @@
 #include <vector>
 
 #include "shed/async/event.h"
-#include "shed/broker/approval_channel.h"
 #include "shed/broker/grants.h"
+#include "shed/broker/person.h"
 
 namespace shed::broker {
 
-// Like PolicyGate, but where the policy is shed-desktop a person decides. Denied with the reason code
-// APPROVAL_DENIED, the cause and the remedy, when nobody can be asked, nobody answers in time, or the
-// approver goes away. In the record `approval` is shed-desktop for an answer and cached for what a grant
-// covers; `scope` and `ttl` are what came of the answer's.
+// Like PolicyGate, but where the policy is shed-desktop, prompt or a biometric one a person decides. Denied
+// with the reason code APPROVAL_DENIED, the cause and the remedy, when nobody can be asked, nobody answers in
+// time, or whoever is asked goes away. In the record `approval` is how the person was asked
+// (Person::method()) and cached for what a grant covers; `scope` and `ttl` are what came of the answer's, or,
+// where an answer has none of its own, of the configuration's.
 //
 // While a question is open, another one for the same thing waits for its answer: a denial is for both, as is
 // a yes that becomes a grant; after a yes for one request only the next one is asked. Each request ends
@@ -30,8 +31,15 @@ class AskingGate : public PolicyGate {
   struct Approvals {
     Approval ssh, aws, docker;
   };
-  // Loop, channel and grants must outlive the gate and its tasks.
-  AskingGate(async::Loop& loop, ApprovalChannel& channel, Grants& grants, Approvals approvals,
+  // Who is asked under which policy; a policy without its person denies.
+  struct Persons {
+    Person& approver;  // shed-desktop, and a rule's ask where the policy asks nobody
+    Person* prompt = nullptr;
+    Person* biometrics = nullptr;
+    Person* biometrics_or_password = nullptr;
+  };
+  // Loop, persons and grants must outlive the gate and its tasks.
+  AskingGate(async::Loop& loop, Persons persons, Grants& grants, Approvals approvals,
              Millis approval_timeout);
 
   async::Task<Decision> decide(ApprovalQuestion question) override;
@@ -56,12 +64,15 @@ class AskingGate : public PolicyGate {
   std::shared_ptr<Pending> pending_for(const AskedFor& asked) const;
   std::size_t waiting_of(const AskedFor& asked) const;
   std::uint64_t count(const AskedFor& asked);
+  // Null where the policy asks nobody.
+  Person* person_of_policy(Namespace ns) const;
+  Person& person(Namespace ns) const;
   async::Task<Decision> put_to_person(ApprovalQuestion question, AskedFor asked, std::uint64_t times,
                                       Millis limit);
-  Decision accept(const AskedFor& asked, ApprovalChannel::Answer answer);
+  Decision accept(const AskedFor& asked, Person::Answer answer);
 
   async::Loop& loop_;
-  ApprovalChannel& channel_;
+  Persons persons_;
   Grants& grants_;
   Millis timeout_;
   std::vector<std::shared_ptr<Pending>> pending_;

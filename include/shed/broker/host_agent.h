@@ -12,8 +12,10 @@
 #include "shed/broker/asking_gate.h"
 #include "shed/broker/audit_log.h"
 #include "shed/broker/grants.h"
+#include "shed/broker/host_persons.h"
 #include "shed/broker/host_servers.h"
 #include "shed/broker/replay_guard.h"
+#include "shed/broker/screen_lock.h"
 #include "shed/broker/ssh_handler.h"
 #include "shed/broker/status_socket.h"
 #include "shed/bus/listener_client.h"
@@ -61,6 +63,7 @@ class HostAgent {
   void listen(const HostServer& server, Namespace ns, std::unique_ptr<bus::RequestHandler> handler);
   Status open_sockets();
   async::Task<> say_when_there_are_no_keys();
+  void say_whether_locks_are_noticed() const;
 
   async::Loop& loop_;
   HostConfig config_;
@@ -72,7 +75,9 @@ class HostAgent {
   AuditLog audit_;
   Grants grants_;
   ApprovalChannel channel_;
+  HostPersons persons_;
   AskingGate gate_;
+  std::unique_ptr<ScreenLock> screen_lock_;  // nullptr where nothing can be granted
   SubjectReader subjects_;
   std::vector<std::unique_ptr<ReplayMemory>> memories_;  // one a server
   std::vector<std::unique_ptr<bus::RequestHandler>> handlers_;

@@ -21,6 +21,7 @@ enum class Policy {
   kDenyAll,
   kApproveAll,
   kShedDesktop,           // ask whoever is connected to the approval channel
+  kPrompt,                // (ours) ask on this machine's screen: SSH_ASKPASS or pinentry
   kBiometrics,            // ssh only
   kBiometricsOrPassword,  // ssh only
 };
@@ -30,7 +31,7 @@ std::string_view policy_name(Policy policy);
 std::optional<Policy> parse_policy(std::string_view name);
 std::span<const Policy> allowed_policies(Namespace ns);
 
-// How long one yes of a biometric policy counts.
+// How long one yes counts.
 enum class Scope { kPerRequest, kPerSession, kPerShed };
 
 std::string_view scope_name(Scope scope);

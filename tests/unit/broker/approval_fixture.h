@@ -3,6 +3,7 @@
 
 #include <list>
 
+#include "shed/broker/approval_channel.h"
 #include "shed/broker/asking_gate.h"
 #include "ssh_fixture.h"
 
@@ -81,7 +82,7 @@ class ApprovalFixture {
 
   explicit ApprovalFixture(Approval approval = asking(), uid_t user = ::geteuid())
       : channel(loop, grants, {25s, {"ssh-agent", "docker-credentials"}, {"ssh-agent"}, user}),
-        gate(loop, channel, grants, {approval, approval, approval}, 25s) {
+        gate(loop, {channel}, grants, {approval, approval, approval}, 25s) {
     REQUIRE(channel.listen(path));
     tasks.spawn(channel.run());
     loop.poll();

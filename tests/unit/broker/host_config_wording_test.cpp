@@ -58,11 +58,11 @@ TEST_CASE("equal keys are found in maps of names too") {
 TEST_CASE("a policy that the namespace does not have is answered with those it has") {
   CHECK(problem_of("ssh: { approval: { policy: aprove-all } }") ==
         "extensions.yaml:1:28: ssh.approval.policy \"aprove-all\" is not one of deny-all, approve-all, "
-        "shed-desktop, "
+        "shed-desktop, prompt, "
         "biometrics, biometrics-or-password, did you mean 'approve-all'?");
   CHECK(problem_of("docker: { approval: { policy: biometrics } }") ==
         "extensions.yaml:1:31: docker.approval.policy \"biometrics\" is not one of deny-all, approve-all, "
-        "shed-desktop; only ssh can use it");
+        "shed-desktop, prompt; only ssh can use it");
 }
 
 TEST_CASE("a duration that is no duration says how one is written") {
