@@ -20,6 +20,7 @@ void write_audit_fields(JsonWriter& json, const AuditRecord& record) {
       .field_unless_empty("key", record.key)
       .field_unless_empty("subject", record.subject)
       .field_unless_empty("proof", record.proof)
+      .field_unless_empty("rule", record.rule)
       .field_unless_empty("request_id", record.request_id)
       .field("duration_us", record.duration.count());
 }

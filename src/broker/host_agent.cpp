@@ -38,7 +38,8 @@ void say_who_cannot_be_asked(const HostConfig& config, const HostPersons& person
 // Whether a yes may be remembered.
 bool can_grant(const HostConfig& config, const AskingGate& gate) {
   return std::ranges::any_of(kNamespaces, [&](Namespace ns) {
-    return gate.may_wait(ns) && config.approval(ns).scope != Scope::kPerRequest;
+    const bool asks = gate.may_wait(ns) || (ns == Namespace::kSsh && config.ssh_access.rules.may_ask());
+    return asks && config.approval(ns).scope != Scope::kPerRequest;
   });
 }
 
@@ -103,7 +104,7 @@ HostAgent::HostAgent(async::Loop& loop, HostConfig config, HostAgentOptions opti
       persons_(loop, config_),
       gate_(loop, persons_.with(channel_), grants_,
             {config_.ssh_approval, config_.aws.approval, config_.docker.approval}, config_.approval_timeout),
-      subjects_(loop, options_.known_hosts_files) {
+      subjects_(loop, options_.known_hosts_files, config_.ssh_access.rules.host_names()) {
   if (can_grant(config_, gate_)) screen_lock_ = make_screen_lock(loop);
   if (!config_.aws_enabled()) {
     credentials_.reset();
@@ -119,8 +120,9 @@ void HostAgent::serve(const HostServer& server) {
   memories_.push_back(std::make_unique<ReplayMemory>(loop_));
   const Clock& clock = loop_.clock();
   const HandlerOptions options{server.name, config_.approval_timeout};
-  listen(server, Namespace::kSsh,
-         std::make_unique<SshHandler>(clock, *backend_, gate_, audit_, subjects_, options));
+  listen(
+      server, Namespace::kSsh,
+      std::make_unique<SshHandler>(clock, *backend_, gate_, audit_, subjects_, options, config_.ssh_access));
   if (credentials_) {
     listen(server, Namespace::kAws,
            std::make_unique<AwsHandler>(clock, config_, *credentials_, gate_, audit_, options));

@@ -97,7 +97,11 @@ const Approval& HostConfig::approval(Namespace ns) const {
 }
 
 std::vector<std::string_view> HostConfig::gate_namespaces() const {
-  return broker::gate_namespaces(ssh_approval.policy, aws.approval.policy, docker.approval.policy);
+  auto names = broker::gate_namespaces(ssh_approval.policy, aws.approval.policy, docker.approval.policy);
+  const std::string_view ssh = namespace_name(Namespace::kSsh);
+  const bool has_ssh = !names.empty() && names.front() == ssh;
+  if (ssh_access.rules.may_ask() && !has_ssh) names.insert(names.begin(), ssh);
+  return names;
 }
 
 ResolvedAws HostConfig::aws_for(std::string_view server, std::string_view shed) const {

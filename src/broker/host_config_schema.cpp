@@ -4,6 +4,7 @@
 #include "broker/approval_schema.h"
 #include "broker/aws_schema.h"
 #include "broker/config_reader.h"
+#include "broker/ssh_rules_schema.h"
 #include "broker/yaml_tree.h"
 #include "shed/base/file.h"
 #include "shed/broker/host_config.h"
@@ -17,7 +18,7 @@ constexpr std::string_view kTopKeys[] = {"server",           "token_file", "tls_
                                          "approval_timeout", "ssh",        "aws",
                                          "docker",           "discovery",  "logging",
                                          "rc_hub",           "desktop"};
-constexpr std::string_view kSshKeys[] = {"mode", "approval"};
+constexpr std::string_view kSshKeys[] = {"mode", "approval", kSshRulesKey, kSshOfferKey};
 constexpr std::string_view kDockerKeys[] = {"registries", "allow_all", "config_path", "approval", "servers"};
 constexpr std::string_view kDockerServerKeys[] = {"registries", "allow_all", "sheds"};
 constexpr std::string_view kDockerShedKeys[] = {"registries", "allow_all"};
@@ -85,6 +86,7 @@ class Schema {
     if (auto mode = reader_.choice(reader_.member(ssh, "mode"), kSshModes))
       config.ssh_mode = kSshModeValues[*mode];
     config.ssh_approval = read_approval(reader_, reader_.member(ssh, "approval"), Namespace::kSsh);
+    config.ssh_access = read_ssh_access(reader_, ssh, config.ssh_approval.policy, config.file);
   }
 
   void read_docker(const Setting& docker, DockerConfig& config) {

@@ -36,6 +36,16 @@ ssh:
   # agent-forward and local-keys take the one or the other.
   mode: ""
   approval: { policy: approve-all }
+  # Rules come before the policy, and the first one that matches decides: allow, deny or ask. What is not
+  # written matches anything; names may have * and ? in them. A destination is a name that known_hosts gives
+  # the host key, or the fingerprint of the host key.
+  #rules:
+  #  - { destination: github.com, user: git, action: allow }
+  #  - { shed: "ci-*", action: deny }
+  #  - { sshsig_namespace: git, action: allow }
+  #  - { action: ask }
+  # Only these keys are listed to guests, and only they sign; ssh-add -l prints the fingerprints.
+  #offer: ["SHA256:<43 characters>"]
 
 aws:
   approval: { policy: deny-all }
@@ -111,6 +121,18 @@ std::string bus_text(const HostConfig& config) {
   return config.server_url;
 }
 
+void describe_ssh_access(std::string& out, const SshAccess& access, std::string_view server,
+                         std::string_view shed) {
+  for (const SshRule* rule : access.rules.of_guest(server, shed)) {
+    line(out, fmt::format("  rule {}", rule->number),
+         fmt::format("{} {} (line {})", rule_action_name(rule->action), rule->criteria(), rule->line));
+  }
+  if (!access.offer) return;
+  line(out, "  offers",
+       access.offer->empty() ? "no key (ssh.offer is empty)"
+                             : fmt::format("{}", fmt::join(*access.offer, ", ")));
+}
+
 void describe_aws(std::string& out, const HostConfig& config, std::string_view server,
                   std::string_view shed) {
   const ResolvedAws aws = config.aws_for(server, shed);
@@ -176,6 +198,7 @@ std::string describe_for_shed(const HostConfig& config, std::string_view server,
   line(out, "  mode",
        config.ssh_mode == SshMode::kAuto ? "auto: the agent at SSH_AUTH_SOCK, else the keys in ~/.ssh"
                                          : ssh_mode_name(config.ssh_mode));
+  describe_ssh_access(out, config.ssh_access, server, shed);
   line(out, namespace_name(Namespace::kAws), policy_text(config, Namespace::kAws));
   describe_aws(out, config, server, shed);
   line(out, namespace_name(Namespace::kDocker), policy_text(config, Namespace::kDocker));

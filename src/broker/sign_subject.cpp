@@ -28,20 +28,26 @@ struct FoundHost {
   std::string host_key;
   bool revoked = false;
   std::vector<std::string> names;
-  std::shared_ptr<const ssh::KnownHosts> known_hosts;
+  ssh::KnownHosts::Naming naming = ssh::KnownHosts::Naming::kNone;
+  std::vector<bool> known_as;
 };
 
-// On another thread: owns what it reads.
-FoundHost find_host(const ssh::SignRequest& request, KnownHostsFiles& files, WallTime now) {
+// On another thread, so that a host with many names, or a certificate, keeps nobody waiting.
+FoundHost find_host(const ssh::SignRequest& request, KnownHostsFiles& files,
+                    const std::vector<std::string>& looked_up, WallTime now) {
   const ssh::SignedData data = ssh::read_signed_data(request.data, request.key_blob);
   const ssh::Destination destination = ssh::find_destination(data, request.binds);
   FoundHost found;
   found.proof = destination.proof;
   found.host_key = destination.host_key;
-  found.known_hosts = files.current();
   if (found.host_key.empty()) return found;
-  found.revoked = found.known_hosts->is_revoked(found.host_key);
-  found.names = found.known_hosts->names_for(found.host_key, now, kGuesses);
+  const std::shared_ptr<const ssh::KnownHosts> hosts = files.current();
+  found.revoked = hosts->is_revoked(found.host_key);
+  std::vector<std::string_view> guesses(kGuesses.begin(), kGuesses.end());
+  guesses.insert(guesses.end(), looked_up.begin(), looked_up.end());
+  found.names = hosts->names_for(found.host_key, now, guesses);
+  found.naming = hosts->naming(found.host_key, now);
+  found.known_as = hosts->matches_each(looked_up, found.host_key, now);
   return found;
 }
 
@@ -65,8 +71,12 @@ std::string login_text(const SignSubject& subject) {
   const std::string login = "login " + quoted_unless_plain(subject.data.user);
   if (subject.host_key.empty()) return login;
   if (!subject.names.empty()) return login + "@" + subject.names.front();
-  return login + "@" + ssh::fingerprint(ssh::plain_key_blob(subject.host_key)) +
-         (subject.host_key_revoked ? " (revoked)" : "");
+  return login + "@" + subject.host_fingerprint + (subject.host_key_revoked ? " (revoked)" : "");
+}
+
+void name_host_key(SignSubject& subject) {
+  if (subject.host_key.empty()) return;
+  subject.host_fingerprint = ssh::fingerprint(ssh::plain_key_blob(subject.host_key));
 }
 
 }  // namespace
@@ -92,15 +102,18 @@ std::string_view SignSubject::proof_text() const {
   return proof == ssh::Proof::kClaimed ? "claimed" : "";
 }
 
-SubjectReader::SubjectReader(async::Loop& loop, std::vector<std::string> known_hosts_files)
-    : loop_(loop), files_(std::make_shared<KnownHostsFiles>(std::move(known_hosts_files))) {}
+SubjectReader::SubjectReader(async::Loop& loop, std::vector<std::string> known_hosts_files,
+                             std::vector<std::string> looked_up)
+    : loop_(loop),
+      files_(std::make_shared<KnownHostsFiles>(std::move(known_hosts_files))),
+      looked_up_(std::make_shared<const std::vector<std::string>>(std::move(looked_up))) {}
 
 async::Task<SignSubject> SubjectReader::read(const ssh::SignRequest& request) {
   SignSubject subject;
   subject.data = ssh::read_signed_data(request.data, request.key_blob);
   if (!subject.data.is_login()) co_return subject;
-  auto work = [request, files = files_, now = loop_.clock().wall()] {
-    return Result<FoundHost>(find_host(request, *files, now));
+  auto work = [request, files = files_, looked_up = looked_up_, now = loop_.clock().wall()] {
+    return Result<FoundHost>(find_host(request, *files, *looked_up, now));
   };
   auto finding = async::offload(loop_, std::move(work));
   auto found = co_await async::with_timeout(loop_, kLimit, std::move(finding));
@@ -109,13 +122,16 @@ async::Task<SignSubject> SubjectReader::read(const ssh::SignRequest& request) {
     log::warning("known_hosts files: {}; a login's host is not verified", found.error().text());
     subject.host_key = subject.data.host_key;
     if (!subject.host_key.empty()) subject.proof = ssh::Proof::kClaimed;
+    name_host_key(subject);
     co_return subject;
   }
   subject.proof = found->proof;
   subject.host_key = std::move(found->host_key);
   subject.host_key_revoked = found->revoked;
   subject.names = std::move(found->names);
-  subject.known_hosts = std::move(found->known_hosts);
+  subject.naming = found->naming;
+  subject.known_as = std::move(found->known_as);
+  name_host_key(subject);
   co_return subject;
 }
 

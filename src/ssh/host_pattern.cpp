@@ -5,6 +5,7 @@
 
 #include <array>
 
+#include "shed/base/glob.h"
 #include "shed/ssh/known_hosts.h"
 #include "ssh/openssl.h"
 
@@ -13,25 +14,7 @@ namespace shed::ssh {
 char to_lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
 bool matches_pattern(std::string_view name, std::string_view pattern) {
-  std::size_t at = 0, in_pattern = 0;
-  // Only the last '*' is ever taken back: what an earlier one could take, the last one can as well.
-  std::size_t star = pattern.npos, star_at = 0;
-  while (at < name.size()) {
-    const char wanted = in_pattern < pattern.size() ? pattern[in_pattern] : '\0';
-    const bool left = in_pattern < pattern.size();
-    if (left && wanted == '*') {
-      star = in_pattern++;
-      star_at = at;
-    } else if (left && (wanted == '?' || to_lower(wanted) == to_lower(name[at]))) {
-      ++at, ++in_pattern;
-    } else if (star != pattern.npos) {
-      in_pattern = star + 1;
-      at = ++star_at;
-    } else {
-      return false;
-    }
-  }
-  return pattern.find_first_not_of('*', in_pattern) == pattern.npos;
+  return glob_matches(name, pattern, LetterCase::kIgnored);
 }
 
 bool matches_pattern_list(std::string_view name, std::string_view list) {

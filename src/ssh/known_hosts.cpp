@@ -96,6 +96,21 @@ class KnownHosts::Query {
            has_principal(principals_, without_port(name));
   }
 
+  // Whether its authority's lines name it by any of the certificate's principals, as far as that can be told.
+  bool has_principal_of_lines() const {
+    WireReader principals(principals_);
+    while (!principals.at_end()) {
+      const auto principal = principals.string();
+      if (!principal) return false;
+      const auto is_theirs = [&](const Line& line) {
+        return line.marker == Marker::kAuthority &&
+               (is_pattern(*principal) || has(LookedUpName(*principal).view()));
+      };
+      if (std::ranges::any_of(hosts_.lines_with(authority_), is_theirs)) return true;
+    }
+    return false;
+  }
+
   std::string_view bytes() const { return bytes_; }
   std::string_view authority() const { return authority_; }
   std::string_view principals() const { return principals_; }
@@ -212,6 +227,31 @@ bool KnownHosts::is_revoked(std::string_view host_key) const {
 bool KnownHosts::matches(std::string_view name, std::string_view host_key, WallTime now) const {
   const Query query(*this, host_key, now);
   return query.usable() && query.has(LookedUpName(name).view());
+}
+
+std::vector<bool> KnownHosts::matches_each(std::span<const std::string> names, std::string_view host_key,
+                                           WallTime now) const {
+  const Query query(*this, host_key, now);
+  std::vector<bool> matched(names.size());
+  if (!query.usable()) return matched;
+  for (std::size_t i = 0; i < names.size(); ++i) matched[i] = query.has(LookedUpName(names[i]).view());
+  return matched;
+}
+
+KnownHosts::Naming KnownHosts::naming(std::string_view host_key, WallTime now) const {
+  const Query query(*this, host_key, now);
+  if (!query.usable()) return Naming::kNone;
+  if (query.has_principal_of_lines()) return Naming::kSome;
+  Naming naming = Naming::kNone;
+  std::size_t names = 0;
+  for (const Line& line : lines_with(query.bytes())) {
+    if (line.marker != Marker::kNone) continue;
+    names += static_cast<std::size_t>(std::ranges::count(line.hosts, ',')) + 1;
+    // A salt may look like a pattern; both are of no use.
+    if (line.hashed || is_pattern(line.hosts) || names > kMaxNamesOfKey) return Naming::kSome;
+    naming = Naming::kAll;
+  }
+  return naming;
 }
 
 // The names and patterns that stand in the lines with this key, one by one.

@@ -33,6 +33,7 @@ struct AuditRecord {
   std::string key;      // fingerprint
   std::string subject;  // what was signed ("login git@github.com"); the role, or passthrough:<profile>
   std::string proof;    // of a login's destination: verified, claimed, or empty where none is named
+  std::string rule;     // that decided: `2 (line 14)`
   std::string request_id;
   std::chrono::microseconds duration{0};
 };

@@ -14,6 +14,7 @@
 #include "shed/broker/config_problem.h"
 #include "shed/broker/policy.h"
 #include "shed/broker/server_directory.h"
+#include "shed/broker/ssh_rules.h"
 
 namespace shed::broker {
 
@@ -103,6 +104,7 @@ struct HostConfig {
   Millis approval_timeout = std::chrono::seconds(25);
   SshMode ssh_mode = SshMode::kAuto;
   Approval ssh_approval;
+  SshAccess ssh_access;  // (ours) rules and offer
   AwsConfig aws;
   DockerConfig docker;
   std::optional<DiscoveryConfig> discovery;
@@ -113,6 +115,7 @@ struct HostConfig {
   ConfigProblems notices;
 
   const Approval& approval(Namespace ns) const;
+  // That may ask a person over the approval channel, by policy or by a rule.
   std::vector<std::string_view> gate_namespaces() const;
 
   // Most specific wins, each setting on its own: defaults, servers.<server>, then (AWS only) the

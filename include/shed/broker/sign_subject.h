@@ -18,10 +18,13 @@ struct SignSubject {
   ssh::SignedData data;  // views into the request's data
   // Of a login.
   ssh::Proof proof = ssh::Proof::kUnknown;
-  std::string host_key;                                // blob; empty when nothing names a host
-  bool host_key_revoked = false;                       // by a known_hosts file
-  std::vector<std::string> names;                      // of the host key, by the known_hosts files
-  std::shared_ptr<const ssh::KnownHosts> known_hosts;  // what they say; null when it is no login
+  std::string host_key;           // blob; empty when nothing names a host
+  std::string host_fingerprint;   // of it, of a certificate's key; empty with it
+  bool host_key_revoked = false;  // by a known_hosts file
+  // Of the host key, by the known_hosts files; empty and kNone where they could not be looked at.
+  std::vector<std::string> names;
+  ssh::KnownHosts::Naming naming = ssh::KnownHosts::Naming::kNone;  // what there is beside `names`
+  std::vector<bool> known_as;  // for each of the names that the reader looks up, or empty
 
   // `login git@github.com`, `login git@SHA256:...` for a host without a name, `login git` without a host,
   // `git commit`, `file signature (namespace X)`, `opaque`. A digest does not tell a tag or a push
@@ -34,8 +37,10 @@ struct SignSubject {
 
 class SubjectReader {
  public:
-  // The loop must outlive the reader and its tasks.
-  SubjectReader(async::Loop& loop, std::vector<std::string> known_hosts_files);
+  // The loop must outlive the reader and its tasks. `looked_up`: names that every login's host is compared
+  // with, SignSubject::known_as; a hashed name is found by no other means.
+  SubjectReader(async::Loop& loop, std::vector<std::string> known_hosts_files,
+                std::vector<std::string> looked_up = {});
 
   // `request` must stay until the task is done, and as long as the subject's data is looked at. Signatures of
   // session binds are verified and files are read on another thread, for a login only, and for at most
@@ -47,7 +52,9 @@ class SubjectReader {
 
  private:
   async::Loop& loop_;
-  std::shared_ptr<KnownHostsFiles> files_;  // shared with work that outlives its task
+  // Shared with work that outlives its task.
+  std::shared_ptr<KnownHostsFiles> files_;
+  std::shared_ptr<const std::vector<std::string>> looked_up_;
 };
 
 }  // namespace shed::broker

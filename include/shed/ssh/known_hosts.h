@@ -52,6 +52,16 @@ class KnownHosts {
   // at most kMaxNamesOfKey.
   std::vector<std::string> names_for(std::string_view host_key, WallTime now,
                                      std::span<const std::string_view> candidates = {}) const;
+  // For each of `names` whether matches() holds: the host key is looked at once for all of them.
+  std::vector<bool> matches_each(std::span<const std::string> names, std::string_view host_key,
+                                 WallTime now) const;
+  // How much of what the files say about a host key names_for() tells.
+  enum class Naming : std::uint8_t {
+    kNone,  // they name no host with it, or it is revoked
+    kSome,  // there are names that cannot be listed: hashed ones, patterns, those of a certificate
+    kAll,
+  };
+  Naming naming(std::string_view host_key, WallTime now) const;
   // Whether the key, or the authority of the certificate, is revoked.
   bool is_revoked(std::string_view host_key) const;
 

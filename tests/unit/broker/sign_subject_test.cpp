@@ -38,6 +38,7 @@ SignSubject login(std::string_view user, std::vector<std::string> names) {
   subject.data.kind = Kind::kLogin;
   subject.data.user = user;
   subject.host_key = ed25519();
+  subject.host_fingerprint = ssh::fingerprint(ed25519());
   subject.names = std::move(names);
   return subject;
 }

@@ -295,5 +295,48 @@ TEST_CASE("what is no key belongs to nobody") {
   }
 }
 
+TEST_CASE("many names are looked up at once as each is by itself") {
+  const Hosts hosts = with("one.example,192.0.2.1");
+  const std::vector<std::string> names{"one.example", "two.example", "ONE.example", "192.0.2.1", ""};
+  CHECK(hosts.hosts.matches_each(names, blob_of("ed25519"), kNow) ==
+        std::vector<bool>{true, false, true, true, false});
+  CHECK(hosts.hosts.matches_each(names, blob_of("ecdsa256"), kNow) == std::vector<bool>(names.size()));
+  CHECK(hosts.hosts.matches_each(names, "no key", kNow) == std::vector<bool>(names.size()));
+}
+
+TEST_CASE("the names of a hashed line are found when many are looked up") {
+  const ssh::test::CapturedData captured;
+  const Hosts hosts(captured.text("hashed_known_hosts"));
+  const std::vector<std::string> names{"two.example", "one.example"};
+  CHECK(hosts.hosts.matches_each(names, captured.host_key("hostbound"), kNow) ==
+        std::vector<bool>{false, true});
+}
+
+TEST_CASE("how much is known of a host's names is told") {
+  using Naming = KnownHosts::Naming;
+  const auto naming = [](const Hosts& hosts, const std::string& blob) {
+    return hosts.hosts.naming(blob, kNow);
+  };
+  const std::string key = blob_of("ed25519");
+  CHECK(naming(with("one.example,192.0.2.1"), key) == Naming::kAll);
+  CHECK(naming(with("one.example"), blob_of("ecdsa256")) == Naming::kNone);
+  CHECK(naming(with("one.example,*.example"), key) == Naming::kSome);
+  CHECK(naming(with("@revoked one.example"), key) == Naming::kNone);
+  CHECK(naming(with("one.example"), "no key") == Naming::kNone);
+  std::string many = "a0.example";
+  for (std::size_t i = 1; i <= kMaxNamesOfKey; ++i) many += fmt::format(",a{}.example", i);
+  CHECK(naming(with(many), key) == Naming::kSome);
+  const ssh::test::CapturedData captured;
+  CHECK(naming(Hosts(captured.text("hashed_known_hosts")), captured.host_key("hostbound")) == Naming::kSome);
+}
+
+TEST_CASE("the names of a host with a certificate are not all listed, where its authority is known") {
+  using Naming = KnownHosts::Naming;
+  const std::string blob = certificate("-h -n one.example -V always:forever");
+  CHECK(with("@cert-authority *.example").hosts.naming(blob, kNow) == Naming::kSome);
+  CHECK(with("@cert-authority *.test").hosts.naming(blob, kNow) == Naming::kNone);
+  CHECK(with("one.example").hosts.naming(blob, kNow) == Naming::kNone);
+}
+
 }  // namespace
 }  // namespace shed::ssh::test
