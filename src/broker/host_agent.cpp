@@ -105,7 +105,7 @@ HostAgent::HostAgent(async::Loop& loop, HostConfig config, HostAgentOptions opti
       gate_(loop, persons_.with(channel_), grants_,
             {config_.ssh_approval, config_.aws.approval, config_.docker.approval}, config_.approval_timeout),
       subjects_(loop, options_.known_hosts_files, config_.ssh_access.rules.host_names()) {
-  if (can_grant(config_, gate_)) screen_lock_ = make_screen_lock(loop);
+  if (can_grant(config_, gate_)) screen_lock_ = options_.screen_lock(loop);
   if (!config_.aws_enabled()) {
     credentials_.reset();
   } else if (!credentials_) {

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <utility>
 
 #include "shed/async/process.h"
 #include "shed/async/stream.h"
@@ -66,11 +67,14 @@ class Lines {
 
 class LogindLock : public ScreenLock {
  public:
-  LogindLock(async::Loop& loop, std::string program) : loop_(loop), program_(std::move(program)) {}
+  LogindLock(async::Loop& loop, LogindOptions options) : loop_(loop), options_(std::move(options)) {}
 
   std::string why_not() const override {
-    if (::access(program_.c_str(), X_OK) == 0) return {};
-    return fmt::format("{} is missing", program_);
+    for (const auto& [path, mode] :
+         {std::pair(&options_.gdbus, X_OK), std::pair(&options_.system_bus, F_OK)}) {
+      if (::access(path->c_str(), mode) != 0) return *path + " is missing";
+    }
+    return {};
   }
 
   async::Task<> watch(std::function<void()> locked) override {
@@ -89,7 +93,7 @@ class LogindLock : public ScreenLock {
       co_await rest;
       pause *= 2;
     }
-    log::warning("a locked screen is not noticed any more: {}: {}", program_, last_);
+    log::warning("a locked screen is not noticed any more: {}: {}", options_.gdbus, last_);
   }
 
  private:
@@ -100,7 +104,7 @@ class LogindLock : public ScreenLock {
     ::fcntl(from.get(), F_SETFD, FD_CLOEXEC);
     ::fcntl(to.get(), F_SETFD, FD_CLOEXEC);
     async::ProcessOptions options;
-    options.command = {program_, "monitor", "--system", "--dest", "org.freedesktop.login1"};
+    options.command = {options_.gdbus, "monitor", "--system", "--dest", "org.freedesktop.login1"};
     options.environment = {"PATH=/usr/bin:/bin", "LC_ALL=C"};
     options.stdin_fd = -1;
     options.stdout_fd = to.get();
@@ -126,7 +130,7 @@ class LogindLock : public ScreenLock {
   }
 
   async::Loop& loop_;
-  const std::string program_;
+  const LogindOptions options_;
   std::string last_;
 };
 
@@ -142,8 +146,8 @@ bool says_locked(std::string_view line) {
   return line.starts_with(kChanged) && line.find(kHint) != std::string_view::npos;
 }
 
-std::unique_ptr<ScreenLock> make_logind_lock(async::Loop& loop, std::string gdbus) {
-  return std::make_unique<LogindLock>(loop, std::move(gdbus));
+std::unique_ptr<ScreenLock> make_logind_lock(async::Loop& loop, LogindOptions options) {
+  return std::make_unique<LogindLock>(loop, std::move(options));
 }
 
 }  // namespace shed::broker

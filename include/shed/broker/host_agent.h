@@ -2,6 +2,7 @@
 // sockets.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -31,6 +32,7 @@ struct HostAgentOptions {
   std::string status_socket;                   // empty: none
   std::string approval_socket;                 // empty: none, so that nobody can be asked
   std::vector<std::string> known_hosts_files;  // by which hosts are named
+  std::function<std::unique_ptr<ScreenLock>(async::Loop&)> screen_lock = make_screen_lock;
 };
 
 class HostAgent {

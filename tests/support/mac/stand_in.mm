@@ -131,7 +131,7 @@ using shed::mac::current;
 - (void)evaluatePolicy:(LAPolicy)policy
        localizedReason:(NSString*)reason
                  reply:(void (^)(BOOL success, NSError* error))reply {
-  current->asked.push_back({policy, [reason UTF8String], current->hidden->fallback_title});
+  current->asked.push_back({policy, [reason UTF8String], current -> hidden -> fallback_title});
   current->forget();
   current->hidden->reply = (Reply)_Block_copy(reinterpret_cast<const void*>(reply));
 }

@@ -135,7 +135,7 @@ TEST_CASE("a rule's ask goes to the policy's person, else to the approver") {
   PersonFixture open(Policy::kApproveAll);
   net::Running<Decision> other(open.loop, open.gate->ask(login_question()));
   REQUIRE(other.done());
-  CHECK(other->reason == "no approver is connected; connect one to host-agent.sock");
+  CHECK(other->reason == "no approver is connected; run shed-ext approve");
 }
 
 TEST_CASE("a policy whose person is not there denies") {

@@ -15,7 +15,7 @@ class LockFixture : public ProgramFixture {
  public:
   // Runs until it was locked that often, or until nothing is noticed any more.
   void watch(std::string_view script, int times) {
-    lock = make_logind_lock(loop, program("gdbus", script));
+    lock = make_logind_lock(loop, {program("gdbus", script), folder / "."});
     async::Event enough(loop);
     async::Scope watching(loop);
     watching.spawn(until(lock->watch([&] {
@@ -72,10 +72,18 @@ TEST_CASE_METHOD(LockFixture, "a line that comes in pieces is one line, and one 
 }
 
 TEST_CASE_METHOD(LockFixture, "a gdbus that is missing is said, and nothing else happens") {
-  const auto missing = make_logind_lock(loop, folder / "nothing");
+  const auto missing = make_logind_lock(loop, {folder / "nothing", folder / "."});
   CHECK(missing->why_not() == folder / "nothing is missing");
   loop.block_on(missing->watch([&] { ++locked; }));
   CHECK(locked == 0);
+}
+
+TEST_CASE_METHOD(LockFixture, "without a system bus gdbus is not started") {
+  const auto alone =
+      make_logind_lock(loop, {program("gdbus", "touch " + (folder / "started")), folder / "bus"});
+  CHECK(alone->why_not() == folder / "bus is missing");
+  loop.block_on(alone->watch([&] { ++locked; }));
+  CHECK_FALSE(std::filesystem::exists(folder / "started"));
 }
 
 TEST_CASE_METHOD(LockFixture, "the monitor ends with its watch") {
@@ -89,8 +97,9 @@ TEST_CASE("a gdbus that ends at once is started again a few times, ever later, a
   ProgramFixture programs;
   FakeClock clock;
   async::Loop loop{clock};
-  const auto lock =
-      make_logind_lock(loop, programs.program("gdbus", "echo started >>" + (programs.folder / "starts")));
+  const auto lock = make_logind_lock(
+      loop,
+      {programs.program("gdbus", "echo started >>" + (programs.folder / "starts")), programs.folder / "."});
   net::Running<int> watching(loop, [](async::Task<> task) -> async::Task<int> {
     co_await std::move(task);
     co_return 1;
