@@ -10,6 +10,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "broker/one_at_a_time.h"
 #include "broker/question_text.h"

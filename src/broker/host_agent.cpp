@@ -195,7 +195,10 @@ StatusDocument HostAgent::status() const {
   document.started_at = started_at_;
   document.config_path = config_.file;
   for (const Namespace ns : kNamespaces) {
-    document.policies.emplace_back(namespace_name(ns), policy_name(config_.approval(ns).policy));
+    const Policy policy = config_.approval(ns).policy;
+    document.policies.emplace_back(namespace_name(ns), policy_name(policy));
+    const std::string why = persons_.why_nobody(policy);
+    if (!why.empty()) document.nobody_to_ask.emplace_back(namespace_name(ns), why);
   }
   for (const std::string_view ns : config_.gate_namespaces()) document.gate_namespaces.emplace_back(ns);
   document.approval = {channel_.path(), channel_.has_approver(), std::string(channel_.approver_name()),

@@ -41,6 +41,9 @@ async::Task<StatusLine> look_at_host(async::Loop& loop, std::string socket) {
   line.text = fmt::format("running, pid {}", root ? (*root)["pid"].integer().value_or(0) : 0);
   if (!root) co_return line;
   // Nothing is broken, but whoever wonders why everything is denied finds it here.
+  for (const auto& [ns, why] : (*root)["nobody_to_ask"].members()) {
+    line.text += fmt::format("; {}: {}", log::printable(ns), log::printable(why.string_or("?")));
+  }
   if ((*root)["gate_namespaces"].exists()) line.text += "; " + describe_approver((*root)["approval_channel"]);
   for (const JsonValue& server : (*root)["servers"].elements()) {
     for (const JsonValue& listener : server["namespaces"].elements()) {
@@ -181,6 +184,9 @@ std::string describe_status(std::string_view document) {
   text += fmt::format("configuration: {}\n", config.empty() ? "built in" : config);
   for (const auto& [ns, policy] : (*root)["policies"].members()) {
     text += fmt::format("{:<20} {}\n", ns, policy.string_or("?"));
+  }
+  for (const auto& [ns, why] : (*root)["nobody_to_ask"].members()) {
+    text += fmt::format("{:<20} denied: {}\n", log::printable(ns), log::printable(why.string_or("?")));
   }
   const JsonValue channel = (*root)["approval_channel"];
   if (!channel["socket_path"].string_or("").empty()) {

@@ -40,6 +40,11 @@ std::string encode_status(const StatusDocument& document, WallTime now) {
   json.key("policies").begin_object();
   for (const auto& [ns, policy] : document.policies) json.field(ns, policy);
   json.end_object();
+  if (!document.nobody_to_ask.empty()) {
+    json.key("nobody_to_ask").begin_object();
+    for (const auto& [ns, why] : document.nobody_to_ask) json.field(ns, why);
+    json.end_object();
+  }
   if (!document.gate_namespaces.empty()) {
     json.key("gate_namespaces").begin_array();
     for (const std::string& ns : document.gate_namespaces) json.string(ns);

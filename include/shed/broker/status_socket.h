@@ -32,6 +32,7 @@ struct StatusDocument {
   WallTime started_at;
   std::string config_path;
   std::vector<std::pair<std::string, std::string>> policies;  // namespace, policy
+  std::vector<std::pair<std::string, std::string>> nobody_to_ask;  // (ours) namespace, why its policy denies
   std::vector<std::string> gate_namespaces;
   ApprovalChannel approval = {};
   std::vector<Server> servers;

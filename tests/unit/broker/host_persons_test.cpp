@@ -98,7 +98,7 @@ TEST_CASE_METHOD(LockableFixture, "where nothing can be granted nobody looks at 
   CHECK(log.count(kNotNoticed) == 0);
 }
 
-TEST_CASE_METHOD(LockableFixture, "who should be asked and cannot be is said at start") {
+TEST_CASE_METHOD(LockableFixture, "who should be asked and cannot be is said at start and in the status") {
   const std::string before = environment("SSH_ASKPASS");
   ::setenv("SSH_ASKPASS", "/nowhere/askpass", 1);
   config.ssh_approval.policy = Policy::kPrompt;
@@ -107,6 +107,10 @@ TEST_CASE_METHOD(LockableFixture, "who should be asked and cannot be is said at 
   CHECK(log.count(
             "ssh.approval.policy is prompt, so everything is denied: nobody can be prompted: SSH_ASKPASS is "
             "/nowhere/askpass, which is no program; correct it or unset it") == 1);
+  const auto missing = agent->status().nobody_to_ask;
+  REQUIRE(missing.size() == 1);
+  CHECK(missing[0].first == "ssh-agent");
+  CHECK_THAT(missing[0].second, Catch::StartsWith("nobody can be prompted: "));
 }
 
 }  // namespace

@@ -158,6 +158,12 @@ TEST_CASE("the host agent's document is told in lines, with nothing in them that
       "aws-credentials      connected to http://localhost:8080 since 2026-03-31T15:04:07Z\n");
 }
 
+TEST_CASE("the host agent's lines say why nobody can be asked") {
+  CHECK_THAT(
+      describe_status(R"({"policies":{"ssh-agent":"prompt"},"nobody_to_ask":{"ssh-agent":"no \u001b[2J"}})"),
+      Catch::Contains("ssh-agent            prompt\nssh-agent            denied: no \\x1b[2J\n"));
+}
+
 std::string told_of_channel(std::string_view channel) {
   const std::string text = describe_status(fmt::format(
       R"({{"config_path":"/x","approval_channel":{{"socket_path":"/run/host-agent.sock",{}}}}})", channel));

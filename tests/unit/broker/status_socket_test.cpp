@@ -76,6 +76,13 @@ TEST_CASE("the document names who approves, and how much is granted") {
   CHECK_THAT(encode_status(document, {}), Catch::Contains(channel));
 }
 
+TEST_CASE("the document says of which namespaces nobody can be asked, and why") {
+  StatusDocument document = some_document();
+  CHECK(encode_status(document, {}).find("nobody_to_ask") == std::string::npos);
+  document.nobody_to_ask = {{"ssh-agent", "no pinentry"}};
+  CHECK_THAT(encode_status(document, {}), Catch::Contains(R"("nobody_to_ask":{"ssh-agent":"no pinentry"},)"));
+}
+
 TEST_CASE("without namespaces that ask there is no such list") {
   CHECK(encode_status(some_document(), {}).find("gate_namespaces") == std::string::npos);
 }
