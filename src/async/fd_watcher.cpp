@@ -73,7 +73,6 @@ struct FdWatcher::State {
 FdWatcher::FdWatcher(Loop& loop, int fd)
     : state_(new State(loop, fd), [](State* state) {
         if (!state->pollable) return delete state;
-        uv_poll_stop(&state->poll);
         uv_close(reinterpret_cast<uv_handle_t*>(&state->poll),
                  [](uv_handle_t* handle) { delete static_cast<State*>(handle->data); });
       }) {}

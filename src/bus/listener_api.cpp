@@ -160,6 +160,9 @@ async::Task<> ListenerApi::respond(net::HttpExchange& exchange, std::string_view
   if (!envelope->has_shed) co_return co_await answer_error(exchange, 400, "MISSING_SHED", "no 'shed' object");
   const Status status = half_.respond(ns, *envelope, exchange.body());
   if (status) {
+    // The guest waits for what it gets, the listener for nothing but the news that it went.
+    auto others = loop_.turn();
+    co_await others;
     (void)co_await exchange.respond(204, {}, {});
     co_return;
   }

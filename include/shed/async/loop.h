@@ -96,6 +96,10 @@ class Loop {
   class Sleep;
   Sleep sleep(Millis duration);
 
+  // co_await loop.turn(): after everything that is queued now.
+  class Turn;
+  Turn turn();
+
   // For this room only.
   uv_loop_s* native() const;
 
@@ -140,6 +144,23 @@ class [[nodiscard]] Loop::Sleep : private Alarm {
 };
 
 inline Loop::Sleep Loop::sleep(Millis duration) { return {*this, duration}; }
+
+class [[nodiscard]] Loop::Turn {
+ public:
+  explicit Turn(Loop& loop) : loop_(loop) {}
+  bool await_ready() const noexcept { return false; }
+  void await_suspend(std::coroutine_handle<> coroutine) {
+    waiter_.coroutine = coroutine;
+    loop_.wake(waiter_);
+  }
+  void await_resume() const noexcept {}
+
+ private:
+  Loop& loop_;
+  Waiter waiter_;
+};
+
+inline Loop::Turn Loop::turn() { return Turn(*this); }
 
 namespace detail {
 

@@ -28,7 +28,7 @@ namespace {
 using namespace std::chrono_literals;
 
 Task<int> number(Loop& loop, int value) {
-  co_await Yield(loop);
+  co_await loop.turn();
   co_return value;
 }
 Task<int> sum(Loop& loop, int count) {

@@ -16,10 +16,24 @@ Task<> sleep_then_note(Loop& loop, Millis duration, Trace& trace, std::string na
 Task<> wait_for_ever(Event& event) { co_await event.wait(); }
 
 Task<> yield_until(Loop& loop, const bool& done) {
-  while (!done) co_await Yield(loop);
+  while (!done) co_await loop.turn();
 }
 
 }  // namespace
+
+TEST_CASE_METHOD(LoopFixture, "a turn lets what is queued go first") {
+  Trace trace;
+  Event event(loop);
+  Scope scope(loop);
+  scope.spawn(wait_then_note(event, trace, "woken"));
+  scope.spawn([](Loop& on, Event& woken, Trace& noted) -> Task<> {
+    woken.set();
+    co_await on.turn();
+    noted.push_back("after it");
+  }(loop, event, trace));
+  loop.poll();
+  CHECK(trace == Trace{"woken", "~woken", "after it"});
+}
 
 TEST_CASE_METHOD(LoopFixture, "sleepers wake in the order of their times") {
   Trace trace;
@@ -65,7 +79,7 @@ TEST_CASE_METHOD(LoopFixture, "run returns when nothing is left that could happe
 TEST_CASE_METHOD(LoopFixture, "stop ends run, and what was queued runs the next time") {
   static constexpr auto stop_then_note = [](Loop& on, Trace& trace) -> Task<> {
     on.stop();
-    co_await Yield(on);
+    co_await on.turn();
     trace.push_back("after");
   };
   Trace trace;
@@ -80,7 +94,7 @@ TEST_CASE_METHOD(LoopFixture, "stop ends run, and what was queued runs the next 
 TEST_CASE_METHOD(LoopFixture, "stop does not end block_on") {
   static constexpr auto stop_and_go_on = [](Loop& on) -> Task<int> {
     on.stop();
-    co_await Yield(on);
+    co_await on.turn();
     co_return 5;
   };
   CHECK(loop.block_on(stop_and_go_on(loop)) == 5);
@@ -92,7 +106,7 @@ TEST_CASE_METHOD(LoopFixture, "block_on returns when its task is done, though ot
     co_await watcher.readable();
   };
   static constexpr auto yield_once = [](Loop& on) -> Task<int> {
-    co_await Yield(on);
+    co_await on.turn();
     co_return 6;
   };
   auto [near, far] = socket_pair();

@@ -163,8 +163,8 @@ TEST_CASE_METHOD(LoopFixture, "cancelling a scope ends a join") {
 TEST_CASE_METHOD(LoopFixture, "below bounds how many tasks run at once") {
   static constexpr auto work = [](Loop& on, int& running, int& most) -> Task<> {
     most = std::max(most, ++running);
-    co_await Yield(on);
-    co_await Yield(on);
+    co_await on.turn();
+    co_await on.turn();
     --running;
   };
   static constexpr auto spawn_all = [](Loop& on, int& running, int& most) -> Task<> {

@@ -16,7 +16,7 @@ Task<Status> arrives(Loop& loop, SignalWatcher& watcher) {
   co_return co_await with_timeout(loop, 10s, arrived(watcher));
 }
 Task<> raise_later(Loop& loop, int signal) {
-  co_await Yield(loop);
+  co_await loop.turn();
   raise(signal);
 }
 void (*disposition(int number))(int) {

@@ -49,22 +49,6 @@ struct LoopFixture {
   }
 };
 
-// Comes back to its coroutine by way of the loop's queue.
-class Yield {
- public:
-  explicit Yield(Loop& loop) : loop_(loop) {}
-  bool await_ready() const noexcept { return false; }
-  void await_suspend(std::coroutine_handle<> coroutine) {
-    waiter_.coroutine = coroutine;
-    loop_.wake(waiter_);
-  }
-  void await_resume() const noexcept {}
-
- private:
-  Loop& loop_;
-  Waiter waiter_;
-};
-
 inline Task<> wait_then_note(Event& event, Trace& trace, std::string name) {
   const Mark mark(trace, name);
   auto wait = event.wait();

@@ -16,7 +16,7 @@ Task<std::pair<int, int>> braced() { co_return {1, 2}; }
 Task<int> add_numbers(Loop& loop, int from, int to) {
   int sum = 0;
   for (int i = from; i < to; ++i) {
-    co_await Yield(loop);
+    co_await loop.turn();
     sum += co_await number(i);
   }
   co_return sum;
