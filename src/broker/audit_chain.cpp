@@ -103,7 +103,7 @@ std::string_view describe(ChainStart start) {
 
 Result<std::string> ChainKey::seal(ChainRecord& record, const Digest& previous) const {
   std::string bytes = encode_fields(record);
-  const auto mac = hmac_sha256(secret_.reveal(), record_text(previous, bytes));
+  const auto mac = mac_.of(record_text(previous, bytes));
   if (!mac) return propagate(mac);
   record.mac = *mac;
   return bytes += bytes_of(*mac);
@@ -111,14 +111,14 @@ Result<std::string> ChainKey::seal(ChainRecord& record, const Digest& previous) 
 
 Result<std::string> ChainKey::seal(const ChainHead& head) const {
   std::string bytes = encode_fields(head);
-  const auto mac = hmac_sha256(secret_.reveal(), head_text(bytes));
+  const auto mac = mac_.of(head_text(bytes));
   if (!mac) return propagate(mac);
   return bytes += bytes_of(*mac);
 }
 
 std::optional<ChainRecord> ChainKey::open_record(std::string_view bytes, const Digest& previous) const {
   if (bytes.size() != kChainRecordSize || !bytes.starts_with(kRecordMark) || !is_kind(bytes[2])) return {};
-  const auto mac = hmac_sha256(secret_.reveal(), record_text(previous, bytes.substr(0, kMacAt)));
+  const auto mac = mac_.of(record_text(previous, bytes.substr(0, kMacAt)));
   if (!mac || !equal_in_constant_time(bytes_of(*mac), bytes.substr(kMacAt))) return {};
   const auto start = static_cast<std::uint8_t>(bytes[3]);
   if (start > static_cast<std::uint8_t>(kLastChainStart)) return {};
@@ -136,7 +136,7 @@ std::optional<ChainRecord> ChainKey::open_record(std::string_view bytes, const D
 
 std::optional<ChainHead> ChainKey::open_head(std::string_view bytes) const {
   if (bytes.size() != kHeadSize || !bytes.starts_with(kHeadMark)) return {};
-  const auto mac = hmac_sha256(secret_.reveal(), head_text(bytes.substr(0, kHeadMacAt)));
+  const auto mac = mac_.of(head_text(bytes.substr(0, kHeadMacAt)));
   if (!mac || !equal_in_constant_time(bytes_of(*mac), bytes.substr(kHeadMacAt))) return {};
   ChainHead head;
   head.closing = static_cast<std::uint32_t>(number_at(bytes, 4, 4));

@@ -125,8 +125,8 @@ class ChainKey {
   std::optional<ChainHead> open_head(std::string_view bytes) const;
 
  private:
-  explicit ChainKey(Secret secret) : secret_(std::move(secret)) {}
-  Secret secret_;  // derived for one log; the file's own bytes are gone
+  explicit ChainKey(std::string_view key) : mac_(key) {}
+  HmacSha256 mac_;  // its key is derived for one log; the file's own bytes are gone
 };
 
 // What stands in the log behind its last line that counts, when the chain has announced one more.

@@ -78,11 +78,11 @@ Result<ChainKey> ChainKey::load(const std::string& path, std::string_view log_na
   if (!file_key || file_key->size() != kKeySize) {
     return fail(Errc::kInvalid, "{}: is not a key of {} bytes; move it away for a new one", path, kKeySize);
   }
-  auto derived = hmac_sha256(file_key->reveal(), std::string(kLogLabel).append(log_name));
+  auto derived = HmacSha256(file_key->reveal()).of(std::string(kLogLabel).append(log_name));
   if (!derived) return propagate(derived);
-  Secret secret(bytes_of(*derived));
+  ChainKey key(bytes_of(*derived));
   wipe(*derived);
-  return ChainKey(std::move(secret));
+  return key;
 }
 
 Result<ChainKey> ChainKey::load_or_make(const std::string& path, std::string_view log_name) {
