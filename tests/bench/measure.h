@@ -6,10 +6,12 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <cstddef>
@@ -17,6 +19,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -93,6 +96,39 @@ class Socket {
 
  private:
   UniqueFd fd_;
+};
+
+constexpr int kWaitLimit = 10;  // seconds, for anything that is awaited
+
+inline void limit_waiting(int fd) {
+  const timeval limit{kWaitLimit, 0};
+  ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+}
+
+// Bytes of a connection until and with `end`; those behind it are kept for the next call.
+class Reader {
+ public:
+  explicit Reader(const std::string& path) : socket(path) { limit_waiting(socket.fd()); }
+
+  std::string_view until(std::string_view end) {
+    pending_.erase(0, used_);
+    while ((used_ = pending_.find(end)) == pending_.npos) {
+      std::array<char, 4096> bytes;
+      pending_.append(bytes.data(), socket.read_some(bytes));
+    }
+    used_ += end.size();
+    return std::string_view(pending_).substr(0, used_);
+  }
+  void expect(std::string_view end, std::string_view status) {
+    const std::string_view answer = until(end);
+    if (!answer.starts_with(status)) die(fmt::format("the bus answered: {}", answer));
+  }
+
+  Socket socket;
+
+ private:
+  std::string pending_;
+  std::size_t used_ = 0;
 };
 
 }  // namespace shed::bench

@@ -116,33 +116,6 @@ std::string post(std::string_view path, std::string_view body) {
       path, body.size(), body);
 }
 
-// Bytes of a connection until and with `end`; those behind it are kept for the next call.
-class Reader {
- public:
-  explicit Reader(const std::string& path) : socket(path) {}
-
-  std::string_view until(std::string_view end) {
-    pending_.erase(0, used_);
-    while ((used_ = pending_.find(end)) == pending_.npos) {
-      std::array<char, 4096> bytes;
-      pending_.append(bytes.data(), socket.read_some(bytes));
-    }
-    used_ += end.size();
-    return std::string_view(pending_).substr(0, used_);
-  }
-
-  void expect(std::string_view end, std::string_view status) {
-    const std::string_view answer = until(end);
-    if (!answer.starts_with(status)) die(fmt::format("the bus answered: {}", answer));
-  }
-
-  Socket socket;
-
- private:
-  std::string pending_;
-  std::size_t used_ = 0;
-};
-
 // A guest with some connections and the listener that answers it.
 class Peers {
  public:
