@@ -4,8 +4,8 @@ namespace shed::applets {
 
 std::span<const Applet> all_applets() {
   static const Applet kTable[] = {
-      kUp,  kHost,   kGuest, kSshAgent, kAwsCredentials, kAwsCredentialProcess, kDockerCredential,
-      kBus, kStatus, kAudit, kInstall};
+      kUp,  kHost,   kGuest,   kSshAgent, kAwsCredentials, kAwsCredentialProcess, kDockerCredential,
+      kBus, kStatus, kApprove, kAudit,    kInstall};
   return kTable;
 }
 

@@ -18,7 +18,7 @@ constexpr Millis kFarewell{1'000};
 constexpr std::size_t kMaxEvent = std::size_t{64} * 1024;
 
 constexpr std::string_view kStopping = "the host agent is stopping";
-constexpr std::string_view kLeft = "the approver left before it answered; connect one to host-agent.sock";
+constexpr std::string_view kLeft = "the approver left before it answered; run shed-ext approve";
 constexpr std::string_view kSuperseded = "another approver took over before this was answered; try again";
 
 }  // namespace
@@ -291,7 +291,7 @@ void ApprovalChannel::deny(const Session* session, std::string_view reason) {
 }
 
 std::string ApprovalChannel::why_not_now(const ApprovalQuestion& question) const {
-  if (current_ == nullptr) return "no approver is connected; connect one to host-agent.sock";
+  if (current_ == nullptr) return "no approver is connected; run shed-ext approve";
   if (open_.size() >= kMaxOpen) return fmt::format("{} questions wait already; answer them first", kMaxOpen);
   const auto of_guest = std::ranges::count_if(open_, [&](const OpenQuestion* open) {
     return open->shed == question.shed && open->server == question.server;

@@ -17,7 +17,7 @@ constexpr Millis kPingLimit{2'000};
 
 std::string describe_approver(const JsonValue& channel) {
   const auto grants = channel["grants"].integer().value_or(0);
-  std::string text = "no approver is connected; connect one to host-agent.sock";
+  std::string text = "no approver is connected; run shed-ext approve";
   if (channel["consumer_connected"].boolean().value_or(false)) {
     const std::string name = log::printable(channel["client_name"].string_or(""));
     text = fmt::format("approver {} {} is connected", name.empty() ? "without a name" : name,

@@ -18,7 +18,7 @@ from support.servers import PrivilegeSeparation, Sshd, UpstreamAgent
 from support.waiting import PATIENCE
 
 NEEDED_PROGRAMS = ["ssh", "ssh-agent", "ssh-add", "ssh-keygen", "git", "sh", "sleep", "docker-registry", "skopeo",
-                   "podman", "pass", "gpg"]
+                   "podman", "pass", "gpg", "tmux", "bash"]
 TEST_LIMIT_SECONDS = 60
 pytest_plugins = ["support.aws_fixtures", "support.docker_fixtures", "support.microvm_fixtures"]
 

@@ -1,63 +1,12 @@
 """A person decides: real clients wait for an approver that the test plays."""
 
 import json
-import threading
 
 import pytest
 
 from support import agent_wire
-from support.approver import Approver
-from support.broker import audit_records
+from support.asking import ASK, Asking, InBackground
 from support.waiting import Stopwatch, patience, wait_until
-
-ASK = "ssh: { approval: { policy: shed-desktop } }\n"
-
-
-class Asking:
-    """A host agent that asks, on a bus with a relay."""
-
-    def __init__(self, broker, agent, place, closing, config=ASK):
-        self._closing = closing
-        self.place = place
-        self.bus = broker.start_bus("unix")
-        self.host = broker.start_host(self.bus.server, agent=agent.path, config=config)
-        self.socket = place.run / "host" / "host-agent.sock"
-        self.host.wait_for_stderr("approvals are asked for at")
-        self.relay = broker.start_relay(self.bus.publish_url)
-        self.sock = self.relay.sock
-        # Who lists is on the bus: from here on nothing is refused for another reason.
-        wait_until(lambda: agent_wire.identities(self.sock), 10, "the keys are listed")
-
-    def approver(self, **more):
-        return self._closing(Approver(self.socket, **more))
-
-    def sign(self, key, data=b"data"):
-        """A signature in a thread of its own; `.value` once it has ended."""
-        return InBackground(lambda: agent_wire.sign(self.sock, key.blob, data))
-
-    def signs(self):
-        """The records of signatures."""
-        return [dict(record) for record in audit_records(self.place.audit_log) if dict(record)["op"] == "sign"]
-
-
-class InBackground:
-    def __init__(self, function):
-        self._function = function
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def _run(self):
-        self._value = self._function()
-
-    @property
-    def ended(self):
-        return not self._thread.is_alive()
-
-    @property
-    def value(self):
-        self._thread.join(patience(20))
-        assert self.ended, "it still waits"
-        return self._value
 
 
 @pytest.fixture
@@ -132,7 +81,7 @@ def test_nobody_there_denies_at_once_and_the_guest_is_told_what_to_do(asking, ke
     watch = Stopwatch()
     assert asking.sign(keys["ed25519"]).value is None
     assert watch.seconds < patience(2)
-    assert asking.signs()[-1]["reason"] == "no approver is connected; connect one to host-agent.sock"
+    assert asking.signs()[-1]["reason"] == "no approver is connected; run shed-ext approve"
     asking.relay.wait_for_stderr("APPROVAL_DENIED")
 
 

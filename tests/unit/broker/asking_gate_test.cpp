@@ -16,8 +16,8 @@ void check_denied(ApprovalFixture::Running& running, std::string_view reason) {
   CHECK(running->method == "shed-desktop");
 }
 
-constexpr std::string_view kNobody = "no approver is connected; connect one to host-agent.sock";
-constexpr std::string_view kLeft = "the approver left before it answered; connect one to host-agent.sock";
+constexpr std::string_view kNobody = "no approver is connected; run shed-ext approve";
+constexpr std::string_view kLeft = "the approver left before it answered; run shed-ext approve";
 constexpr std::string_view kTooLate = "nobody answered within 25s";
 
 TEST_CASE("without an approver it is denied at once, with the remedy") {

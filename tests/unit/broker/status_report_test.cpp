@@ -174,14 +174,14 @@ std::string told_of_channel(std::string_view channel) {
 
 TEST_CASE("the host agent's lines say who approves, and what is granted") {
   CHECK(told_of_channel(R"("consumer_connected":false)") ==
-        "approvals            no approver is connected; connect one to host-agent.sock\n");
+        "approvals            no approver is connected; run shed-ext approve\n");
   CHECK(told_of_channel(R"("consumer_connected":true,"client_name":"de\u001bsk","client_version":"2")") ==
         "approvals            approver de\\x1bsk 2 is connected\n");
   CHECK(
       told_of_channel(R"("consumer_connected":true,"client_name":"desk","client_version":"2","grants":1)") ==
       "approvals            approver desk 2 is connected; 1 grant in force\n");
   CHECK(told_of_channel(R"("grants":2)") ==
-        "approvals            no approver is connected; connect one to host-agent.sock; 2 grants in force\n");
+        "approvals            no approver is connected; run shed-ext approve; 2 grants in force\n");
 }
 
 TEST_CASE("a host agent that has to ask says whether anybody is there") {
@@ -190,8 +190,7 @@ TEST_CASE("a host agent that has to ask says whether anybody is there") {
   REQUIRE(fixture.start());
   const StatusReport report = gather(fixture);
   CHECK(report.lines[0].good);
-  CHECK_THAT(report.lines[0].text,
-             Catch::EndsWith("; no approver is connected; connect one to host-agent.sock"));
+  CHECK_THAT(report.lines[0].text, Catch::EndsWith("; no approver is connected; run shed-ext approve"));
 }
 
 TEST_CASE("a document that leaves things out is told with gaps") {
