@@ -5,7 +5,9 @@ import os
 import pytest
 
 from support import agent_wire
+from support.asking import InBackground
 from support.broker import answers_lists, audit_records
+from support.terminal import Terminal
 from support.waiting import Stopwatch, wait_until
 
 # An askpass program that notes that it was asked, and waits for the test to decide.
@@ -126,3 +128,21 @@ def test_biometrics_says_what_is_missing_and_denies(broker, agent, place, keys):
     sock = broker.start_relay(bus.publish_url).sock
     wait_until(lambda: answers_lists(sock), 10, "the keys are listed")
     assert agent_wire.sign(sock, keys["ed25519"].blob, b"data") is None
+
+
+def test_pinentry_asks_on_the_terminal_that_gpg_tty_names(broker, agent, place, keys, programs):
+    name = place.run / "tty"
+    terminal = Terminal(programs, place, ["sh", "-c", f"tty >{name}; exec sleep 1000"], place.env(TERM="screen"))
+    wait_until(lambda: name.exists() and name.read_text().endswith("\n"), 10, "a terminal")
+    bus = broker.start_bus("unix")
+    broker.start_host(bus.server, agent=agent.path, config="ssh: { approval: { policy: prompt } }\n",
+                      env={"GPG_TTY": name.read_text().strip(), "TERM": "screen"})
+    sock = broker.start_relay(bus.publish_url).sock
+    wait_until(lambda: answers_lists(sock), 10, "the keys are listed")
+    for presses, signs in ((["Enter"], True), (["Tab", "Enter"], False)):
+        signature = InBackground(lambda: agent_wire.sign(sock, keys["ed25519"].blob, b"data"))
+        terminal.wait_for("Guest box wants to sign: opaque")
+        terminal.wait_for("<Deny>")
+        for press in presses:
+            terminal.press_special(press)
+        assert (signature.value is not None) == signs

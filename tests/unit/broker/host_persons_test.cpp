@@ -61,6 +61,20 @@ TEST_CASE("only the persons that a policy names are made") {
   CHECK(persons.why_nobody(Policy::kPrompt) == persons.with(channel).prompt->why_nobody());
 }
 
+TEST_CASE("each namespace can prompt, and only ssh asks for a finger") {
+  const auto config = parse_host_config(
+      "ssh: { approval: { policy: prompt, scope: per-shed, session_ttl: 5m } }\n"
+      "aws: { approval: { policy: prompt } }\ndocker: { approval: { policy: prompt } }\n",
+      "extensions.yaml");
+  REQUIRE(config.has_value());
+  for (const Namespace ns : kNamespaces) CHECK(config->approval(ns).policy == Policy::kPrompt);
+  CHECK(config->ssh_approval.scope == Scope::kPerShed);
+  CHECK(config->gate_namespaces().empty());  // nobody on the channel is asked
+  CHECK_FALSE(
+      parse_host_config("aws: { approval: { policy: biometrics } }\n", "extensions.yaml").has_value());
+  CHECK_THAT(describe_for_shed(*config, "", "web"), Catch::Contains("prompt, per-shed, a yes counts for 5m"));
+}
+
 TEST_CASE_METHOD(LockableFixture, "a locked screen ends what was granted") {
   options.approval_socket = folder / "run/host-agent.sock";
   REQUIRE(start());

@@ -136,7 +136,7 @@ TEST_CASE_METHOD(PromptFixture, "the installed pinentry refuses without a termin
   variables["PATH"] = "/usr/bin:/bin";
   const auto person = make_prompt(loop, variable());
   CHECK(person->why_nobody().empty());
-  CHECK_THAT(reason(*person), Catch::StartsWith("the prompt failed: /usr/bin/pinentry: "));
+  CHECK_THAT(reason(*person), Catch::StartsWith("the prompt failed: /") && Catch::Contains("/pinentry: "));
 }
 
 TEST_CASE_METHOD(PromptFixture, "without a program nobody can be asked, and it says what to install") {
