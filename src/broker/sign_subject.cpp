@@ -23,32 +23,10 @@ constexpr std::array<std::string_view, 9> kGuesses = {
     "vs-ssh.visualstudio.com",
 };
 
-struct FoundHost {
-  ssh::Proof proof = ssh::Proof::kUnknown;
-  std::string host_key;
-  bool revoked = false;
-  std::vector<std::string> names;
-  ssh::KnownHosts::Naming naming = ssh::KnownHosts::Naming::kNone;
-  std::vector<bool> known_as;
-};
-
 // On another thread, so that a host with many names, or a certificate, keeps nobody waiting.
-FoundHost find_host(const ssh::SignRequest& request, KnownHostsFiles& files,
-                    const std::vector<std::string>& looked_up, WallTime now) {
-  const ssh::SignedData data = ssh::read_signed_data(request.data, request.key_blob);
-  const ssh::Destination destination = ssh::find_destination(data, request.binds);
-  FoundHost found;
-  found.proof = destination.proof;
-  found.host_key = destination.host_key;
-  if (found.host_key.empty()) return found;
-  const std::shared_ptr<const ssh::KnownHosts> hosts = files.current();
-  found.revoked = hosts->is_revoked(found.host_key);
-  std::vector<std::string_view> guesses(kGuesses.begin(), kGuesses.end());
-  guesses.insert(guesses.end(), looked_up.begin(), looked_up.end());
-  found.names = hosts->names_for(found.host_key, now, guesses);
-  found.naming = hosts->naming(found.host_key, now);
-  found.known_as = hosts->matches_each(looked_up, found.host_key, now);
-  return found;
+SignSubject find_subject(const ssh::SignRequest& request, KnownHostsFiles& files,
+                         const std::vector<std::string>& looked_up, WallTime now) {
+  return read_subject(request, *files.current(), looked_up, now);
 }
 
 bool is_plain(char c) {
@@ -102,6 +80,24 @@ std::string_view SignSubject::proof_text() const {
   return proof == ssh::Proof::kClaimed ? "claimed" : "";
 }
 
+SignSubject read_subject(const ssh::SignRequest& request, const ssh::KnownHosts& hosts,
+                         std::span<const std::string> looked_up, WallTime now) {
+  SignSubject subject;
+  subject.data = ssh::read_signed_data(request.data, request.key_blob);
+  const ssh::Destination destination = ssh::find_destination(subject.data, request.binds);
+  subject.proof = destination.proof;
+  subject.host_key = destination.host_key;
+  if (subject.host_key.empty()) return subject;
+  name_host_key(subject);
+  subject.host_key_revoked = hosts.is_revoked(subject.host_key);
+  std::vector<std::string_view> guesses(kGuesses.begin(), kGuesses.end());
+  guesses.insert(guesses.end(), looked_up.begin(), looked_up.end());
+  subject.names = hosts.names_for(subject.host_key, now, guesses);
+  subject.naming = hosts.naming(subject.host_key, now);
+  subject.known_as = hosts.matches_each(looked_up, subject.host_key, now);
+  return subject;
+}
+
 SubjectReader::SubjectReader(async::Loop& loop, std::vector<std::string> known_hosts_files,
                              std::vector<std::string> looked_up)
     : loop_(loop),
@@ -113,7 +109,7 @@ async::Task<SignSubject> SubjectReader::read(const ssh::SignRequest& request) {
   subject.data = ssh::read_signed_data(request.data, request.key_blob);
   if (!subject.data.is_login()) co_return subject;
   auto work = [request, files = files_, looked_up = looked_up_, now = loop_.clock().wall()] {
-    return Result<FoundHost>(find_host(request, *files, *looked_up, now));
+    return Result<SignSubject>(find_subject(request, *files, *looked_up, now));
   };
   auto finding = async::offload(loop_, std::move(work));
   auto found = co_await async::with_timeout(loop_, kLimit, std::move(finding));
@@ -125,14 +121,8 @@ async::Task<SignSubject> SubjectReader::read(const ssh::SignRequest& request) {
     name_host_key(subject);
     co_return subject;
   }
-  subject.proof = found->proof;
-  subject.host_key = std::move(found->host_key);
-  subject.host_key_revoked = found->revoked;
-  subject.names = std::move(found->names);
-  subject.naming = found->naming;
-  subject.known_as = std::move(found->known_as);
-  name_host_key(subject);
-  co_return subject;
+  found->data = subject.data;  // the other thread's views are into its copy of the request
+  co_return std::move(*found);
 }
 
 }  // namespace shed::broker

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,10 +36,15 @@ struct SignSubject {
   std::string_view proof_text() const;
 };
 
+// `looked_up`: names that a login's host is compared with, SignSubject::known_as; a hashed name is found by
+// no other means. Verifies the signatures of session binds, and a host certificate's for each question to
+// `hosts`: milliseconds, not for a loop's thread. The subject's data are views into the request.
+SignSubject read_subject(const ssh::SignRequest& request, const ssh::KnownHosts& hosts,
+                         std::span<const std::string> looked_up, WallTime now);
+
 class SubjectReader {
  public:
-  // The loop must outlive the reader and its tasks. `looked_up`: names that every login's host is compared
-  // with, SignSubject::known_as; a hashed name is found by no other means.
+  // The loop must outlive the reader and its tasks.
   SubjectReader(async::Loop& loop, std::vector<std::string> known_hosts_files,
                 std::vector<std::string> looked_up = {});
 
