@@ -116,9 +116,9 @@ TEST_CASE("what is no rule is an error") {
 }
 
 TEST_CASE("a fingerprint is SHA256 and 43 characters") {
-  for (const std::string& bad : {"SHA256:AAAA", "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
-                                 "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAB",
-                                 "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA-A"}) {
+  for (const char* bad : {"SHA256:AAAA", "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+                          "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAB",
+                          "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA-A"}) {
     CHECK(contains(
         rule_problem(fmt::format("{{ key: \"{}\", action: deny }}", bad)),
         fmt::format("ssh.rules[1].key: \"{}\": behind SHA256: there must be 43 characters of base64", bad)));
@@ -184,7 +184,7 @@ TEST_CASE("rules that can never match are told, with the one in front of them") 
         "extensions.yaml:1:77: rule 2 of ssh.rules can never match: rule 1 (line 1) comes first and matches "
         "all "
         "that it would");
-  for (const std::string& rules : {
+  for (const char* rules : {
            "{ action: ask }, { shed: web, action: deny }",
            "{ shed: \"*\", action: ask }, { shed: \"ci-*\", action: deny }",
            "{ user: \"*\", action: deny }, { destination: github.com, action: allow }",
@@ -211,7 +211,7 @@ TEST_CASE("rules that contradict are told, and which one counts") {
 }
 
 TEST_CASE("rules that differ in what they act on are not told") {
-  for (const std::string& rules : {
+  for (const char* rules : {
            // Proven logins in, all that could be it out.
            "{ destination: a, action: allow }, { destination: a, action: deny }",
            "{ destination: a, action: allow }, { destination: a, require_proof: false, action: allow }",
