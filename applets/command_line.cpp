@@ -79,6 +79,11 @@ void CommandLine::command_flag(std::string_view command, std::string_view name, 
   state_->app.get_subcommand(std::string(command))->add_flag(std::string(name), given, std::move(help));
 }
 
+void CommandLine::command_option(std::string_view command, std::string_view name, std::string& target,
+                                 std::string help) {
+  state_->app.get_subcommand(std::string(command))->add_option(std::string(name), target, std::move(help));
+}
+
 void CommandLine::footer(std::string text) { state_->app.footer(std::move(text)); }
 
 std::optional<int> CommandLine::parse(Arguments arguments) {

@@ -28,9 +28,10 @@ class CommandLine {
   void flag(std::string_view name, bool& given, std::string help);
   // "--init [VALUE]": `given` tells that the option is there, `target` its value, if any.
   void option_with_optional_value(std::string_view name, bool& given, std::string& target, std::string help);
-  // A command behind the applet's name, with flags of its own.
+  // A command behind the applet's name, with flags and options of its own.
   void command(std::string_view name, bool& given, std::string help);
   void command_flag(std::string_view command, std::string_view name, bool& given, std::string help);
+  void command_option(std::string_view command, std::string_view name, std::string& target, std::string help);
   void footer(std::string text);
 
   // Options work with one dash or two. Nothing when the applet is to go on; else its exit status:

@@ -1,6 +1,7 @@
 // The host agent, its starter configuration and its check.
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cstdio>
 
 #include "applet.h"
@@ -9,6 +10,7 @@
 #include "shed/base/file.h"
 #include "shed/base/log.h"
 #include "shed/base/log_file.h"
+#include "shed/broker/control_socket.h"
 #include "shed/broker/host_agent.h"
 #include "shed/broker/status_report.h"
 
@@ -58,6 +60,27 @@ int print_status(const Options& options) {
   return 0;
 }
 
+using Command = broker::ControlRequest::Command;
+
+// No question is asked and nothing is read: it works when everything else does not.
+int control(Command command, const Options& options) {
+  if (options.shed.empty() && !options.server.empty()) {
+    fmt::print(stderr, "shed-ext host {}: --server needs --shed: the guest on that server\n",
+               broker::command_name(command));
+    return 2;
+  }
+  async::Loop loop;
+  const auto done = loop.block_on(broker::control_host(loop, broker::default_control_socket(),
+                                                       {command, {options.server, options.shed}}));
+  if (!done) return fail_with(done.error());
+  for (std::string_view rest = *done; !rest.empty();) {
+    const std::size_t end = std::min(rest.find('\n'), rest.size());
+    fmt::print("{}\n", log::printable(rest.substr(0, end)));
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  return 0;
+}
+
 async::Task<> serve(std::unique_ptr<broker::HostAgent> agent) { co_await agent->run(); }
 
 int serve_host(const Options& options) {
@@ -76,6 +99,7 @@ int serve_host(const Options& options) {
   agent_options.key_directory = home_directory() + "/.ssh";
   agent_options.known_hosts_files = broker::default_known_hosts_files(agent_options.key_directory);
   agent_options.status_socket = broker::default_status_socket();
+  agent_options.control_socket = broker::default_control_socket();
   agent_options.approval_socket = broker::default_approval_socket();
   become_service();
   async::Loop loop;
@@ -101,12 +125,29 @@ int run(Arguments arguments) {
   line.command("version", version, "Print the version");
   line.command("status", status, "Is it running, and is it connected");
   line.command_flag("status", "--json", options.json, "As the JSON document of the status socket");
+  struct Control {
+    Command command;
+    std::string_view help;
+    bool given = false;
+  };
+  Control controls[] = {{Command::kPause, "Refuse everything to all guests, or to one, at once"},
+                        {Command::kResume, "End a pause"},
+                        {Command::kRevoke, "End what was granted, and forget AWS sessions"}};
+  for (Control& each : controls) {
+    const std::string_view name = broker::command_name(each.command);
+    line.command(name, each.given, std::string(each.help));
+    line.command_option(name, "--shed", options.shed, "This guest; without it all of them");
+    line.command_option(name, "--server", options.server, "The guest of that name on this server only");
+  }
   if (const auto code = line.parse(std::move(arguments))) return *code;
   if (version) {
     fmt::print("shed-host-agent {}\n", SHED_VERSION);
     return 0;
   }
   if (status) return print_status(options);
+  for (const Control& each : controls) {
+    if (each.given) return control(each.command, options);
+  }
   if (init) return write_starter(options);
   return options.check ? check(options) : serve_host(options);
 }

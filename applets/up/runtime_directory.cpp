@@ -11,7 +11,7 @@ namespace shed::applets {
 namespace {
 
 // Longest name of a socket in the folder, with its slash.
-constexpr std::size_t kLongestName = sizeof("/host-agent-status.sock") - 1;
+constexpr std::size_t kLongestName = sizeof("/host-agent-control.sock") - 1;
 constexpr std::string_view kPattern = "/shed-ext.XXXXXX";
 
 }  // namespace

@@ -167,7 +167,10 @@ async::Task<Result<int>> up(async::Loop& loop, const Options& options, broker::H
   host.key_directory = home_directory() + "/.ssh";
   host.known_hosts_files = broker::default_known_hosts_files(host.key_directory);
   host.status_socket = directory->file("host-agent-status.sock");
+  host.control_socket = directory->file("host-agent-control.sock");
   host.approval_socket = directory->file("host-agent.sock");
+  if (!config.gate_namespaces().empty())
+    log::say("to approve what is asked: shed-ext approve --socket " + host.approval_socket);
   auto agent = co_await broker::HostAgent::start(loop, std::move(config), std::move(host));
   if (!agent) co_return propagate(agent);
 

@@ -98,6 +98,9 @@ void CredentialService::State::settle(const Grant& grant, const Entry& entry,
     return;
   }
   entry->failure.reset();
+  // It may have been forgotten meanwhile.
+  const auto kept = entries.find(grant);
+  if (kept == entries.end() || kept->second != entry) return;
   if (grant.passthrough || !(*outcome)->expiration) return;
   entry->keep(*outcome, now(), grant.refresh_before);
   if (std::exchange(entry->tended, true)) return;
@@ -162,6 +165,21 @@ async::Task<Outcome<SharedCredentials>> CredentialService::get(Grant grant) {
   auto landed = flight->done.wait();
   co_await landed;
   co_return state.answer(*entry, *flight->result);
+}
+
+std::size_t CredentialService::forget(std::string_view server, std::string_view shed) {
+  std::size_t sessions = 0;
+  std::erase_if(state_->entries, [&](const auto& kept) {
+    const Grant& grant = kept.first;
+    if (!shed.empty() && grant.shed != shed) return false;
+    if (!server.empty() && grant.server != server) return false;
+    CacheEntry& entry = *kept.second;
+    if (entry.valid(state_->now())) ++sessions;
+    entry.drop();
+    entry.changed.set();
+    return true;
+  });
+  return sessions;
 }
 
 std::optional<WallTime> CredentialService::cached_until(const Grant& grant) const {

@@ -82,7 +82,8 @@ std::string AuditedRequest::finish(std::string answer, std::string_view code) {
   wipe(answer);
   log::error("audit log: {}; {} for {} is refused until it can be written", written.error().text(), record.op,
              record.shed);
-  return error_payload("the host's audit log cannot be written", code, "AUDIT_UNAVAILABLE");
+  return error_payload("the host's audit log cannot be written", code, "AUDIT_UNAVAILABLE",
+                       "the host agent's log has the cause", Retry::kLater);
 }
 
 }  // namespace shed::broker

@@ -19,6 +19,9 @@ class AwsBackend : public aws::CredentialBackend {
   std::optional<WallTime> cached_until(const aws::Grant& grant) const override {
     return service_.cached_until(grant);
   }
+  std::size_t forget(std::string_view server, std::string_view shed) override {
+    return service_.forget(server, shed);
+  }
 
  private:
   std::unique_ptr<aws::StsClient> sts_;

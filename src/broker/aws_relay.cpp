@@ -112,7 +112,9 @@ CredentialRefusal AwsRelay::refusal(const PayloadError& error) {
   CredentialRefusal refusal;
   // A host that cannot do its work, or a bus that has too much of it, is no refusal of this guest.
   const bool later = error.retryable || error.code == "INTERNAL_ERROR";
-  refusal.status = later ? 503 : 403;
+  // Clients that show why show it for a 4xx only, and some ask a 5xx again at once.
+  const bool too_often = error.retryable && error.reason_code == "RATE_LIMITED";
+  refusal.status = too_often ? 429 : later ? 503 : 403;
   refusal.code = error.reason_code.empty() ? error.code : error.reason_code;
   refusal.error = error.text;
   refusal.message = error.reason.empty() ? error.text : fmt::format("{}: {}", error.text, error.reason);

@@ -104,7 +104,11 @@ HostAgent::HostAgent(async::Loop& loop, HostConfig config, HostAgentOptions opti
       persons_(loop, config_),
       gate_(loop, persons_.with(channel_), grants_,
             {config_.ssh_approval, config_.aws.approval, config_.docker.approval}, config_.approval_timeout),
-      subjects_(loop, options_.known_hosts_files, config_.ssh_access.rules.host_names()) {
+      subjects_(loop, options_.known_hosts_files, config_.ssh_access.rules.host_names()),
+      refusals_(loop, audit_),
+      kill_switch_(loop),
+      rates_(loop.clock(), config_.limits),
+      control_(kill_switch_, gate_, credentials_, memories_) {
   if (can_grant(config_, gate_)) screen_lock_ = options_.screen_lock(loop);
   if (!config_.aws_enabled()) {
     credentials_.reset();
@@ -132,8 +136,12 @@ void HostAgent::serve(const HostServer& server) {
 }
 
 void HostAgent::listen(const HostServer& server, Namespace ns, std::unique_ptr<bus::RequestHandler> handler) {
-  handlers_.push_back(std::make_unique<ReplayGuard>(loop_, *memories_.back(), audit_, ns, server.name,
-                                                    std::move(handler)));
+  // From the inside outwards: what comes again is not counted again, and a paused guest gets no kept answer.
+  auto limiter = std::make_unique<RateLimiter>(rates_, refusals_, ns, server.name, std::move(handler));
+  auto replay =
+      std::make_unique<ReplayGuard>(*memories_.back(), refusals_, ns, server.name, std::move(limiter));
+  handlers_.push_back(
+      std::make_unique<PauseGuard>(kill_switch_, refusals_, ns, server.name, std::move(replay)));
   const bus::ListenerOptions options{server.url, server.name, server.token, server.tls};
   listeners_.emplace_back(&server, std::make_unique<bus::ListenerClient>(
                                        loop_, options, std::string(namespace_name(ns)), *handlers_.back()));
@@ -163,6 +171,13 @@ Status HostAgent::open_sockets() {
       return propagate(opened, "approval socket");
     if (!config_.gate_namespaces().empty()) log::info("approvals are asked for at {}", channel_.path());
   }
+  if (!options_.control_socket.empty()) {
+    auto socket = ControlSocket::open(loop_, options_.control_socket, [this](const ControlRequest& request) {
+      return control_.run(request);
+    });
+    if (!socket) return propagate(socket, "control socket");
+    control_socket_ = std::move(*socket);
+  }
   if (options_.status_socket.empty()) return {};
   auto socket = StatusSocket::open(loop_, options_.status_socket, [this] { return status(); });
   if (!socket) return propagate(socket, "status socket");
@@ -174,6 +189,7 @@ async::Task<> HostAgent::run() {
   async::Scope tasks(loop_);
   for (const auto& [server, listener] : listeners_) tasks.spawn(listener->run());
   if (status_socket_) tasks.spawn(status_socket_->run());
+  if (control_socket_) tasks.spawn(control_socket_->run());
   tasks.spawn(channel_.run());
   if (screen_lock_) tasks.spawn(screen_lock_->watch([this] { gate_.end_all("the screen was locked"); }));
   co_await tasks.join();
@@ -203,6 +219,8 @@ StatusDocument HostAgent::status() const {
   for (const std::string_view ns : config_.gate_namespaces()) document.gate_namespaces.emplace_back(ns);
   document.approval = {channel_.path(), channel_.has_approver(), std::string(channel_.approver_name()),
                        std::string(channel_.approver_version()), grants_.size()};
+  for (const GuestSelection& pause : kill_switch_.pauses())
+    document.paused.emplace_back(pause.server, pause.shed);
   for (const HostServer& server : options_.servers) {
     StatusDocument::Server entry{server.name, server.url.origin(), {}};
     for (const auto& [owner, listener] : listeners_) {

@@ -4,6 +4,7 @@
 #include "broker/approval_schema.h"
 #include "broker/aws_schema.h"
 #include "broker/config_reader.h"
+#include "broker/limits_schema.h"
 #include "broker/ssh_rules_schema.h"
 #include "broker/yaml_tree.h"
 #include "shed/base/file.h"
@@ -16,7 +17,8 @@ namespace {
 
 constexpr std::string_view kTopKeys[] = {"server",           "token_file", "tls_cert_fingerprint",
                                          "approval_timeout", "ssh",        "aws",
-                                         "docker",           "discovery",  "logging",
+                                         "docker",           "limits",     "discovery",
+                                         "logging",
                                          "rc_hub",           "desktop"};
 constexpr std::string_view kSshKeys[] = {"mode", "approval", kSshRulesKey, kSshOfferKey};
 constexpr std::string_view kDockerKeys[] = {"registries", "allow_all", "config_path", "approval", "servers"};
@@ -56,6 +58,7 @@ class Schema {
     read_ssh(reader_.member(file, "ssh"), config);
     read_aws(reader_, reader_.member(file, "aws"), config.aws);
     read_docker(reader_.member(file, "docker"), config.docker);
+    config.limits = read_limits(reader_, reader_.member(file, "limits"));
     read_discovery(reader_.member(file, "discovery"), config);
     read_logging(reader_.member(file, "logging"), config);
     for (std::string_view key : kKeysWithoutEffect) {

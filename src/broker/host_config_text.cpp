@@ -76,6 +76,10 @@ docker:
   # A list replaces the one above it; allow_all counts where it is written.
   #servers: { mini2: { registries: [], sheds: { web: { registries: [ghcr.io] } } } }
 
+# How many requests each guest may make: burst at once, then per_minute. These are the defaults, which a
+# person does not meet; "ssh: off" lifts one, "limits: off" all.
+#limits: { ssh: { burst: 1000, per_minute: 120 }, aws: { burst: 300, per_minute: 120 }, docker: { burst: 400 } }
+
 # Serve the servers that the shed command knows, instead of the one above: all, or a list of names.
 # A change is noticed by fsnotify or poll; off reads them once.
 #discovery: { servers: all, source: ~/.shed/config.yaml, watch: fsnotify, poll_interval: 10s, debounce: 500ms }
@@ -119,6 +123,13 @@ std::string policy_text(const HostConfig& config, Namespace ns) {
 std::string bus_text(const HostConfig& config) {
   if (config.discovery) return fmt::format("servers from {}", config.discovery->source);
   return config.server_url;
+}
+
+void describe_limit(std::string& out, const HostConfig& config, Namespace ns) {
+  const auto& limit = config.limits.of(ns);
+  line(out, "  limit",
+       limit ? fmt::format("{} requests at once, then {} a minute", limit->burst, limit->per_minute)
+             : fmt::format("off (limits.{})", section_name(ns)));
 }
 
 void describe_ssh_access(std::string& out, const SshAccess& access, std::string_view server,
@@ -199,9 +210,12 @@ std::string describe_for_shed(const HostConfig& config, std::string_view server,
        config.ssh_mode == SshMode::kAuto ? "auto: the agent at SSH_AUTH_SOCK, else the keys in ~/.ssh"
                                          : ssh_mode_name(config.ssh_mode));
   describe_ssh_access(out, config.ssh_access, server, shed);
+  describe_limit(out, config, Namespace::kSsh);
   line(out, namespace_name(Namespace::kAws), policy_text(config, Namespace::kAws));
+  describe_limit(out, config, Namespace::kAws);
   describe_aws(out, config, server, shed);
   line(out, namespace_name(Namespace::kDocker), policy_text(config, Namespace::kDocker));
+  describe_limit(out, config, Namespace::kDocker);
   describe_docker(out, config, server, shed);
   line(out, "audit log",
        config.logging_enabled ? std::string_view(config.logging_path) : "off (logging.enabled: false)");

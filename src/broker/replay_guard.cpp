@@ -4,6 +4,7 @@
 
 #include "broker/audit_mac.h"
 #include "shed/base/uuid.h"
+#include "shed/broker/audited_request.h"
 #include "shed/broker/payload.h"
 
 namespace shed::broker {
@@ -11,18 +12,6 @@ namespace {
 
 constexpr std::string_view kDuplicate = "DUPLICATE_REQUEST";
 constexpr std::string_view kInternal = "INTERNAL_ERROR";
-
-// Names come from a guest: only the known ones go into the record.
-std::string_view operation_of(const bus::IncomingRequest& request) {
-  JsonDocument document;
-  const auto payload = document.parse(request.payload);
-  const std::string_view operation = payload ? (*payload)["operation"].string_or("") : "";
-  for (const std::string_view known :
-       {"sign", "list", "get", "get_credentials", "status", "ping", "store", "erase"}) {
-    if (operation == known) return known;
-  }
-  return "unknown";
-}
 
 // Neither a server's nor a guest's name can make another pair of the two.
 std::string guest_key(std::string_view server, std::string_view shed) {
@@ -86,6 +75,8 @@ ReplayMemory::Admission ReplayMemory::admit(std::string_view server, const bus::
     return {nullptr, false, "its id is more than 5 minutes off the host's time; set the clock of the guest"};
   if (ids_ >= kMaxIds && !make_room()) return {nullptr, false, "too many requests are worked on"};
   Guest& guest = guests_[key];
+  guest.server = server;
+  guest.shed = request.shed.name;
   auto entry = std::make_shared<Entry>(loop_, request.id, *digest);
   guest.by_id.emplace(entry->id, entry);
   guest.by_age.push_back(entry);
@@ -101,6 +92,14 @@ void ReplayMemory::finish(Entry& entry, std::string_view answer) {
   }
   entry.done.set();
   if (answer_bytes_ > kMaxAnswers) wipe_oldest_answers();
+}
+
+void ReplayMemory::forget_answers(std::string_view server, std::string_view shed) {
+  for (auto& [key, guest] : guests_) {
+    if (!shed.empty() && guest.shed != shed) continue;
+    if (!server.empty() && guest.server != server) continue;
+    for (const auto& entry : guest.by_age) drop_answer(*entry);
+  }
 }
 
 void ReplayMemory::drop_answer(Entry& entry) {
@@ -160,15 +159,13 @@ void ReplayMemory::on_due() {
   if (ids_ > 0) arm(kSweepInterval);
 }
 
-ReplayGuard::ReplayGuard(async::Loop& loop, ReplayMemory& memory, AuditLog& audit, Namespace ns,
-                         std::string server_name, std::unique_ptr<bus::RequestHandler> next)
-    : clock_(loop.clock()),
-      memory_(memory),
-      audit_(audit),
+ReplayGuard::ReplayGuard(ReplayMemory& memory, RefusalLog& refusals, Namespace ns, std::string server_name,
+                         std::unique_ptr<bus::RequestHandler> next)
+    : memory_(memory),
+      refusals_(refusals),
       ns_(ns),
       server_name_(std::move(server_name)),
-      next_(std::move(next)),
-      limiter_(loop.clock()) {}
+      next_(std::move(next)) {}
 
 async::Task<std::string> ReplayGuard::handle(bus::IncomingRequest request) {
   ReplayMemory::Admission admission = memory_.admit(server_of(request, server_name_), request);
@@ -199,15 +196,8 @@ async::Task<std::string> ReplayGuard::answer_again(const bus::IncomingRequest& r
 }
 
 std::string ReplayGuard::refuse(const bus::IncomingRequest& request, std::string_view reason) {
-  AuditedRequest audited(clock_, audit_, request, ns_, operation_of(request), server_name_);
-  audited.record.request_id.resize(std::min(audited.record.request_id.size(), ReplayMemory::kMaxId));
-  audited.record.result = "denied";
-  audited.record.code = kDuplicate;
-  audited.record.reason = reason;
-  const std::string guest = guest_name(audited.record);
-  limiter_.warning(fmt::format("{} {}", guest, reason),
-                   fmt::format("{} {} for {}: refused: {}", request.ns, audited.record.op, guest, reason));
-  return audited.finish(error_payload("request refused", kInternal, kDuplicate, reason), kInternal);
+  refusals_.add(request, {ns_, operation_of(request), server_of(request, server_name_), kDuplicate, reason});
+  return error_payload("request refused", kInternal, kDuplicate, reason);
 }
 
 }  // namespace shed::broker

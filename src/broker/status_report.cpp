@@ -6,6 +6,7 @@
 #include "shed/base/log.h"
 #include "shed/broker/aws_payload.h"
 #include "shed/broker/docker_payload.h"
+#include "shed/broker/kill_switch.h"
 #include "shed/broker/payload.h"
 #include "shed/broker/status_socket.h"
 #include "shed/ssh/agent_client.h"
@@ -27,6 +28,17 @@ std::string describe_approver(const JsonValue& channel) {
   return text;
 }
 
+// "web on mini2, ci", or nothing.
+std::string describe_paused(const JsonValue& root) {
+  std::string text;
+  for (const JsonValue& pause : root["paused"].elements()) {
+    const GuestSelection guests{std::string(pause["server"].string_or("")),
+                                std::string(pause["shed"].string_or(""))};
+    text += fmt::format("{}{}", text.empty() ? "" : ", ", log::printable(guests.text()));
+  }
+  return text;
+}
+
 // A host agent runs where its socket is; the guest bus is looked for in the other case, or where it
 // was named.
 async::Task<StatusLine> look_at_host(async::Loop& loop, std::string socket) {
@@ -45,6 +57,8 @@ async::Task<StatusLine> look_at_host(async::Loop& loop, std::string socket) {
     line.text += fmt::format("; {}: {}", log::printable(ns), log::printable(why.string_or("?")));
   }
   if ((*root)["gate_namespaces"].exists()) line.text += "; " + describe_approver((*root)["approval_channel"]);
+  if (const std::string paused = describe_paused(*root); !paused.empty())
+    line.text += fmt::format("; paused: {}; 'shed-ext host resume' ends it", paused);
   for (const JsonValue& server : (*root)["servers"].elements()) {
     for (const JsonValue& listener : server["namespaces"].elements()) {
       const std::string_view state = listener["state"].string_or("");
@@ -192,6 +206,8 @@ std::string describe_status(std::string_view document) {
   if (!channel["socket_path"].string_or("").empty()) {
     text += fmt::format("{:<20} {}\n", "approvals", describe_approver(channel));
   }
+  if (const std::string paused = describe_paused(*root); !paused.empty())
+    text += fmt::format("{:<20} {}\n", "paused", paused);
   for (const JsonValue& server : (*root)["servers"].elements()) {
     for (const JsonValue& listener : server["namespaces"].elements()) {
       const std::string_view error = listener["last_error"].string_or("");

@@ -71,7 +71,14 @@ std::string encode_status(const StatusDocument& document, WallTime now) {
     }
     json.end_array().end_object();
   }
-  json.end_array().end_object();
+  json.end_array();
+  if (!document.paused.empty()) {
+    json.key("paused").begin_array();
+    for (const auto& [server, shed] : document.paused)
+      json.begin_object().field_unless_empty("server", server).field_unless_empty("shed", shed).end_object();
+    json.end_array();
+  }
+  json.end_object();
   text += '\n';
   return text;
 }

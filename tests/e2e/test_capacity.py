@@ -9,7 +9,7 @@ import pytest
 
 from support import agent_wire
 from support.agent_wire import REQUEST_IDENTITIES, AgentConnection
-from support.broker import descriptors, resident_bytes
+from support.broker import UNLIMITED, descriptors, resident_bytes
 from support.waiting import patience, wait_until
 
 MAX_CLIENTS = 1024
@@ -115,7 +115,7 @@ def test_memory_of_the_relay_is_within_its_budget(relay, many_descriptors):
 
 
 def test_signatures_in_a_row_leave_nothing_behind(broker, agent, keys, sanitized):
-    up = broker.start_up(agent.path)
+    up = broker.start_up(agent.path, config=UNLIMITED)
 
     def sign(count):
         with AgentConnection(up.sock) as connection:

@@ -39,6 +39,9 @@ class CredentialBackend {
   virtual async::Task<Outcome<SharedCredentials>> get(Grant grant) = 0;
   // When what is kept for it ends; nothing when nothing is kept.
   virtual std::optional<WallTime> cached_until(const Grant& grant) const = 0;
+  // Forgets what is kept for a guest, or for all with an empty name; an empty server means every one. What is
+  // being fetched meanwhile is given to those who wait for it, and not kept. How many sessions there were.
+  virtual std::size_t forget(std::string_view server, std::string_view shed) = 0;
 };
 
 // The cache, one entry a grant (server, shed, role and all that shapes the session), never on disk.
@@ -80,6 +83,7 @@ class CredentialService : public CredentialBackend {
 
   async::Task<Outcome<SharedCredentials>> get(Grant grant) override;
   std::optional<WallTime> cached_until(const Grant& grant) const override;
+  std::size_t forget(std::string_view server, std::string_view shed) override;
 
  private:
   struct State;

@@ -12,9 +12,11 @@
 #include "shed/broker/approval_channel.h"
 #include "shed/broker/asking_gate.h"
 #include "shed/broker/audit_log.h"
+#include "shed/broker/control_socket.h"
 #include "shed/broker/grants.h"
 #include "shed/broker/host_persons.h"
 #include "shed/broker/host_servers.h"
+#include "shed/broker/rate_limiter.h"
 #include "shed/broker/replay_guard.h"
 #include "shed/broker/screen_lock.h"
 #include "shed/broker/ssh_handler.h"
@@ -30,6 +32,7 @@ struct HostAgentOptions {
   std::string agent_socket;                    // the person's SSH agent; empty: none
   std::string key_directory;                   // ~/.ssh, expanded
   std::string status_socket;                   // empty: none
+  std::string control_socket;                  // empty: none, so that nobody can pause
   std::string approval_socket;                 // empty: none, so that nobody can be asked
   std::vector<std::string> known_hosts_files;  // by which hosts are named
   std::function<std::unique_ptr<ScreenLock>(async::Loop&)> screen_lock = make_screen_lock;
@@ -59,6 +62,8 @@ class HostAgent {
   StatusDocument status() const;
   // What was granted ends here, by screen lock or by who says so.
   AskingGate& gate() { return gate_; }
+  // Pauses, resumes and revokes.
+  HostControl& control() { return control_; }
 
  private:
   void serve(const HostServer& server);
@@ -81,10 +86,15 @@ class HostAgent {
   AskingGate gate_;
   std::unique_ptr<ScreenLock> screen_lock_;  // nullptr where nothing can be granted
   SubjectReader subjects_;
+  RefusalLog refusals_;
+  KillSwitch kill_switch_;
+  RateTable rates_;
   std::vector<std::unique_ptr<ReplayMemory>> memories_;  // one a server
+  HostControl control_;
   std::vector<std::unique_ptr<bus::RequestHandler>> handlers_;
   std::vector<std::pair<const HostServer*, std::unique_ptr<bus::ListenerClient>>> listeners_;
   std::unique_ptr<StatusSocket> status_socket_;
+  std::unique_ptr<ControlSocket> control_socket_;
 };
 
 }  // namespace shed::broker

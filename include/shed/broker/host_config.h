@@ -12,6 +12,7 @@
 #include "shed/base/clock.h"
 #include "shed/base/result.h"
 #include "shed/broker/config_problem.h"
+#include "shed/broker/limits.h"
 #include "shed/broker/policy.h"
 #include "shed/broker/server_directory.h"
 #include "shed/broker/ssh_rules.h"
@@ -108,6 +109,7 @@ struct HostConfig {
   AwsConfig aws;
   DockerConfig docker;
   std::optional<DiscoveryConfig> discovery;
+  Limits limits;  // (ours)
   bool logging_enabled = true;
   std::string logging_path;  // absolute where the file says ~ or nothing
   // Nothing wrong, but the operator should read it once: keys without effect here, a list without a

@@ -22,9 +22,8 @@
 #include <unordered_map>
 
 #include "shed/async/event.h"
-#include "shed/base/log.h"
 #include "shed/base/secret.h"
-#include "shed/broker/audited_request.h"
+#include "shed/broker/refusal_log.h"
 
 namespace shed::broker {
 
@@ -71,12 +70,16 @@ class ReplayMemory : private async::Alarm {
   Admission admit(std::string_view server, const bus::IncomingRequest& request);
   // Keeps the answer and wakes those who wait for it. An empty one: the work was given up.
   void finish(Entry& entry, std::string_view answer);
+  // Wipes the answers that are kept for a guest, or for all with an empty name; an empty server means every
+  // one. What asks for one of them again is refused.
+  void forget_answers(std::string_view server, std::string_view shed);
 
   std::size_t ids() const { return ids_; }
   std::size_t answer_bytes() const { return answer_bytes_; }
 
  private:
   struct Guest {
+    std::string server, shed;
     std::deque<std::shared_ptr<Entry>> by_age;
     std::unordered_map<std::string_view, std::shared_ptr<Entry>> by_id;  // the names are the entries' own
   };
@@ -97,7 +100,7 @@ class ReplayMemory : private async::Alarm {
 class ReplayGuard : public bus::RequestHandler {
  public:
   // Memory and log must outlive it.
-  ReplayGuard(async::Loop& loop, ReplayMemory& memory, AuditLog& audit, Namespace ns, std::string server_name,
+  ReplayGuard(ReplayMemory& memory, RefusalLog& refusals, Namespace ns, std::string server_name,
               std::unique_ptr<bus::RequestHandler> next);
   async::Task<std::string> handle(bus::IncomingRequest request) override;
 
@@ -107,13 +110,11 @@ class ReplayGuard : public bus::RequestHandler {
   // Recorded as denied. `code` is INTERNAL_ERROR for the guest, `reason_code` DUPLICATE_REQUEST.
   std::string refuse(const bus::IncomingRequest& request, std::string_view reason);
 
-  const Clock& clock_;
   ReplayMemory& memory_;
-  AuditLog& audit_;
+  RefusalLog& refusals_;
   Namespace ns_;
   std::string server_name_;
   std::unique_ptr<bus::RequestHandler> next_;
-  log::Limiter limiter_;
 };
 
 }  // namespace shed::broker

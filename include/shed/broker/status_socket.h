@@ -31,11 +31,12 @@ struct StatusDocument {
   };
   WallTime started_at;
   std::string config_path;
-  std::vector<std::pair<std::string, std::string>> policies;  // namespace, policy
+  std::vector<std::pair<std::string, std::string>> policies;       // namespace, policy
   std::vector<std::pair<std::string, std::string>> nobody_to_ask;  // (ours) namespace, why its policy denies
   std::vector<std::string> gate_namespaces;
   ApprovalChannel approval = {};
   std::vector<Server> servers;
+  std::vector<std::pair<std::string, std::string>> paused = {};  // (ours) server and guest; empty: every one
 };
 
 std::string encode_status(const StatusDocument& document, WallTime now);

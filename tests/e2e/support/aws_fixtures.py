@@ -108,7 +108,7 @@ def moto_chain(start_chain, moto, owner, aws_files):
     """The chain to moto, with the owner's long-lived keys and the owner's role for every shed."""
     aws_files(owner.credentials_file)
     start_chain.secrets.append(owner.secret_access_key)
-    return start_chain(moto.url, aws_config(owner.role_arn))
+    return start_chain(moto.url, aws_config(owner.role_arn) + "limits: off\n")
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,8 @@ from support.servers import accepts, free_port
 from support.waiting import wait_until
 
 APPROVE_ALL = "ssh: { approval: { policy: approve-all } }\n"
+# For tests that ask more than any person does.
+UNLIMITED = APPROVE_ALL + "limits: off\n"
 
 
 class Up:

@@ -10,6 +10,7 @@ import time
 
 from support.agent_wire import AgentConnection, string
 from support.bad_link import BadLink
+from support.broker import UNLIMITED
 from support.http_client import publish
 from support.keys import verifies
 from support.servers import accepts, free_port
@@ -89,7 +90,7 @@ class HostAgent:
         self.start()
 
     def start(self):
-        self.program = self._broker.start_host(self._server, self._upstream)
+        self.program = self._broker.start_host(self._server, self._upstream, config=UNLIMITED)
 
     def restart(self):
         self.program.kill()

@@ -47,6 +47,10 @@ class FakeCredentials : public aws::CredentialBackend {
     asked_about = grant;
     return cached;
   }
+  std::size_t forget(std::string_view server, std::string_view shed) override {
+    forgotten.emplace_back(server, shed);
+    return 1;
+  }
 
   std::optional<WallTime> expiration =
       WallTime(std::chrono::seconds(1774973045));  // the fake clock's 16:04:05
@@ -54,6 +58,7 @@ class FakeCredentials : public aws::CredentialBackend {
   std::optional<WallTime> cached;
   async::Event gate;  // fetches wait here
   std::vector<aws::Grant> grants;
+  std::vector<std::pair<std::string, std::string>> forgotten;  // server, shed
   mutable std::optional<aws::Grant> asked_about;
 };
 

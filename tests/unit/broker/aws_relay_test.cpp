@@ -103,6 +103,15 @@ TEST_CASE("what may work later is a 503") {
   CHECK(refusal_of(host).code == "Throttling");
 }
 
+TEST_CASE("a guest that asks too often is a 429, which no client asks again at once") {
+  FakeHost host;
+  host.answers["get_credentials"] =
+      error("INTERNAL_ERROR", "RATE_LIMITED", "again in 12 s; limits.aws in extensions.yaml", Retry::kLater);
+  const CredentialRefusal refusal = refusal_of(host);
+  CHECK(refusal.status == 429);
+  CHECK_THAT(refusal.message, Catch::Contains("again in 12 s"));
+}
+
 TEST_CASE("a host that cannot do its work is a 503") {
   FakeHost host;
   host.answers["get_credentials"] =

@@ -27,7 +27,7 @@ struct ReplayFixture {
   std::unique_ptr<ReplayGuard> guard_for(Namespace ns, CountingHandler*& made) {
     auto next = std::make_unique<CountingHandler>(loop);
     made = next.get();
-    return std::make_unique<ReplayGuard>(loop, memory, audit, ns, "mini2", std::move(next));
+    return std::make_unique<ReplayGuard>(memory, refusals, ns, "mini2", std::move(next));
   }
   net::Running<std::string> start(std::string id, std::string payload = R"({"operation":"sign"})",
                                   std::string shed = "web") {
@@ -47,6 +47,7 @@ struct ReplayFixture {
   net::TemporaryFolder folder;
   LogLines log;
   AuditLog audit{folder / "audit.log"};
+  RefusalLog refusals{loop, audit};
   ReplayMemory memory{loop};
   CountingHandler* handler = nullptr;
   std::unique_ptr<ReplayGuard> guard = guard_for(Namespace::kSsh, handler);

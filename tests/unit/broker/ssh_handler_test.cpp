@@ -313,9 +313,12 @@ TEST_CASE("what cannot be recorded is refused, and the operator is told") {
   HandlerFixture fixture(GENERATE_COPY(as<std::string>{}, below_a_file, "/dev/full"));
   const std::string signature = fixture.ask(sign_payload_for(ed25519()));
   CHECK(signature == R"({"error":"the host's audit log cannot be written","code":"SIGN_FAILED",)"
-                     R"("reason_code":"AUDIT_UNAVAILABLE"})");
-  CHECK(fixture.ask(kList) == R"({"error":"the host's audit log cannot be written","code":"INTERNAL_ERROR",)"
-                              R"("reason_code":"AUDIT_UNAVAILABLE"})");
+                     R"("reason_code":"AUDIT_UNAVAILABLE","reason":"the host agent's log has the cause",)"
+                     R"("retryable":true})");
+  CHECK(fixture.ask(kList) ==
+        R"({"error":"the host's audit log cannot be written","code":"INTERNAL_ERROR",)"
+        R"("reason_code":"AUDIT_UNAVAILABLE","reason":"the host agent's log has the cause",)"
+        R"("retryable":true})");
   CHECK(fixture.log.count("error: audit log: ") == 2);
   CHECK(fixture.log.count("sign for web is refused until it can be written") == 1);
   CHECK(fixture.log.count("list for web is refused until it can be written") == 1);
