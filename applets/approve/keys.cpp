@@ -10,7 +10,8 @@ constexpr std::size_t kMaxParameters = 16;
 
 std::vector<Key> KeyReader::read(std::string_view bytes, SteadyTime now) {
   std::vector<Key> keys;
-  if (in_ != In::kText && now - last_ > kSequenceTime) in_ = In::kText;
+  // A sequence that has begun is read to its end, however slow the line is: what follows may be a paste.
+  if (in_ == In::kEscape && now - last_ > kSequenceTime) in_ = In::kText;
   last_ = now;
   for (const char byte : bytes) take(static_cast<unsigned char>(byte), keys);
   // Whether a sequence follows nobody knows yet: the key means no more than "back".

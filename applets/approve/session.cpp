@@ -17,18 +17,23 @@ constexpr Millis kIdle{10'000};
 constexpr Millis kGrantsEvery{2'000};  // asked for anew while they are looked at
 constexpr int kEndSignals[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT};
 
-async::Task<> watch_one(async::Loop& loop, int number, std::optional<int>& status, async::Event& changed) {
+async::Task<> watch_one(async::Loop& loop, int number, std::optional<int>& status, async::Event& came) {
   async::SignalWatcher watcher(loop, number);
-  auto came = watcher.wait();
-  co_await std::move(came);
+  auto arrival = watcher.wait();
+  co_await std::move(arrival);
   status = 128 + number;
-  changed.set();
+  came.set();
 }
 
 class Session {
  public:
   Session(async::Loop& loop, broker::ApproverDesk& desk, const std::string& socket, Terminal& terminal)
-      : loop_(loop), desk_(desk), terminal_(terminal), client_(loop, desk, socket), state_(desk) {
+      : loop_(loop),
+        desk_(desk),
+        terminal_(terminal),
+        client_(loop, desk, socket),
+        state_(desk),
+        over_(loop) {
     canvas_.socket = socket;
     canvas_.colour = terminal.is_screen() && environment("NO_COLOR").empty();
     canvas_.countdown = terminal.is_screen();
@@ -36,7 +41,7 @@ class Session {
 
   async::Task<int> run() {
     async::Scope parts(loop_);
-    parts.spawn(watch_end_signals(loop_, status_, client_.changed()));
+    parts.spawn(watch_end_signals(loop_, status_, over_));
     parts.spawn(redraw_after(SIGWINCH));
     parts.spawn(redraw_after(SIGCONT));
     parts.spawn(stop_after_suspend());
@@ -44,8 +49,9 @@ class Session {
     release_stop_signals();
     terminal_.enter();
     parts.spawn(read_keys());
-    auto painting = paint();
-    co_await std::move(painting);
+    parts.spawn(paint());
+    auto over = over_.wait();
+    co_await over;
     co_return status_.value_or(kDenied);
   }
 
@@ -58,11 +64,12 @@ class Session {
       const auto count = co_await std::move(reading);
       if (!count || *count == 0) break;
       for (const Key key : reader.read({bytes, *count}, desk_.clock().now())) state_.press(key);
-      if (state_.quit()) status_ = kApproved;
+      if (state_.quit()) break;
       client_.changed().set();
     }
-    status_ = kDenied;  // nobody is at the terminal any more
-    client_.changed().set();
+    // Else nobody is at the terminal any more.
+    status_ = state_.quit() ? kApproved : kDenied;
+    over_.set();
   }
 
   async::Task<> redraw_after(int number) {
@@ -93,8 +100,9 @@ class Session {
     client_.changed().set();
   }
 
+  // May wait for a terminal that takes nothing: nobody waits for this.
   async::Task<> paint() {
-    while (!status_ && desk_.link() != broker::ApproverDesk::Link::kRefused) {
+    while (desk_.link() != broker::ApproverDesk::Link::kRefused) {
       client_.changed().reset();
       state_.follow();
       refresh_grants();
@@ -107,13 +115,14 @@ class Session {
       drawn_ = frame;
       auto writing = terminal_.stream().write(text);
       const Status written = co_await std::move(writing);
-      if (!written) co_return;
+      if (!written) break;
       // Forgotten again while it was written: this is not what is there.
       if (drawn_) state_.shown(frame.answerable);
       const bool is_counting = !desk_.questions().empty() || !desk_.muted().empty() || is_at_grants();
       auto change = client_.changed().wait_for(is_counting ? kTick : kIdle);
       (void)co_await change;
     }
+    over_.set();
   }
 
   bool is_at_grants() const { return state_.view() == View::kGrants; }
@@ -148,15 +157,16 @@ class Session {
   ApproveState state_;
   Canvas canvas_;
   std::optional<Frame> drawn_;
+  async::Event over_;
   std::optional<int> status_;
   SteadyTime grants_asked_{};
 };
 
 }  // namespace
 
-async::Task<> watch_end_signals(async::Loop& loop, std::optional<int>& status, async::Event& changed) {
+async::Task<> watch_end_signals(async::Loop& loop, std::optional<int>& status, async::Event& came) {
   async::Scope watchers(loop);
-  for (const int number : kEndSignals) watchers.spawn(watch_one(loop, number, status, changed));
+  for (const int number : kEndSignals) watchers.spawn(watch_one(loop, number, status, came));
   auto all = watchers.join();
   co_await std::move(all);
 }

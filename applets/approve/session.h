@@ -26,7 +26,7 @@ std::optional<broker::PersonsChoice> parse_choice(std::string_view text);
 int approve_once(async::Loop& loop, broker::ApproverDesk& desk, const std::string& socket,
                  const OnceOptions& options);
 
-// Ends with 128 and the number when one of the signals comes that end a program.
-async::Task<> watch_end_signals(async::Loop& loop, std::optional<int>& status, async::Event& changed);
+// Sets the status, 128 and the number, and the event when one of the signals comes that end a program.
+async::Task<> watch_end_signals(async::Loop& loop, std::optional<int>& status, async::Event& came);
 
 }  // namespace shed::applets

@@ -42,6 +42,15 @@ TEST_CASE("a sequence that comes in pieces is one sequence") {
   CHECK(reader.read("~d", clock.now()) == std::vector<Key>{'d'});
 }
 
+TEST_CASE("a paste on a slow line is a paste") {
+  FakeClock clock;
+  KeyReader reader;
+  for (const std::string_view piece : {"\x1b[2", "00", "~o", "s"}) {
+    CHECK(reader.read(piece, clock.now()).empty());
+    clock.advance(5s);
+  }
+}
+
 TEST_CASE("a letter long after ESC is a key") {
   FakeClock clock;
   KeyReader reader;
