@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import subprocess
+import termios
 
 import pytest
 
@@ -230,6 +231,22 @@ def children(pid):
         return [int(child) for child in file.read().split()]
 
 
+def test_a_terminal_that_takes_nothing_does_not_keep_it_from_ending(asking, programs, broker, place):
+    person, side = os.openpty()
+    env = place.env(USER="ada", TERM="xterm", **broker.host_env())
+    script = 'exec "$0" approve <"$1" >"$1"'
+    program = programs.start(["sh", "-c", script, broker.binary, os.ttyname(side)], env)
+    try:
+        wait_until(lambda: "approver connected" in asking.host.stderr, 10, "the approver")
+        termios.tcflow(side, termios.TCOOFF)
+        termios.tcsetwinsize(side, (24, 100))
+        program.signal(signal.SIGWINCH)
+        assert program.terminate() == 128 + signal.SIGTERM
+    finally:
+        os.close(person)
+        os.close(side)
+
+
 def test_a_stopped_program_gives_the_terminal_back_and_takes_it_again(asking, start_approve, broker, keys):
     terminal = start_approve("$", command=["bash", "--norc", "--noprofile", "-i"], env={"PS1": "$ "})
     terminal.press(f"{broker.binary} approve\n")
@@ -275,6 +292,16 @@ def test_a_newer_approver_ends_the_older_one(asking, start_approve, closing, key
     closing(Approver(asking.socket))
     terminal.wait_for("shed-ext approve: another approver has taken over\nstatus 1")
     assert signature.value is None
+
+
+def test_the_host_agent_of_up_is_approved_at_the_socket_that_it_names(broker, agent, start_approve, keys):
+    up = broker.start_up(agent.path, config=ASK)
+    [socket] = re.findall("^shed-ext up: to approve what is asked: shed-ext approve --socket (.*)$", up.stderr,
+                          re.MULTILINE)
+    terminal = start_approve(command=[broker.binary, "approve", "--socket", socket])
+    signature = InBackground(lambda: agent_wire.sign(up.sock, keys["ed25519"].blob, b"data"))
+    terminal.answer(SIGNATURE, "o")
+    assert signature.value is not None
 
 
 def test_events_are_seen_as_they_happen(asking, start_approve, keys):

@@ -24,8 +24,8 @@ class Terminal:
         self._tmux("new-session", "-d", "-x", width, "-y", height, *command)
 
     def _tmux(self, *arguments):
-        done = subprocess.run(["tmux", "-S", str(self._socket), *map(str, arguments)], env=self._env, timeout=patience(20),
-                              capture_output=True, text=True, check=True)
+        done = subprocess.run(["tmux", "-S", str(self._socket), *map(str, arguments)], env=self._env,
+                              timeout=patience(20), capture_output=True, text=True, check=True)
         return done.stdout
 
     def screen(self, colours=False):
