@@ -171,8 +171,6 @@ async::Task<Result<int>> up(async::Loop& loop, const Options& options, broker::H
   host.approval_socket = directory->file("host-agent.sock");
   if (!config.gate_namespaces().empty())
     log::say("to approve what is asked: shed-ext approve --socket " + host.approval_socket);
-  if (!config.gate_namespaces().empty())
-    log::say("to approve what is asked: shed-ext approve --socket " + host.approval_socket);
   auto agent = co_await broker::HostAgent::start(loop, std::move(config), std::move(host));
   if (!agent) co_return propagate(agent);
 
