@@ -92,22 +92,35 @@ TEST_CASE_METHOD(LockFixture, "the monitor ends with its watch") {
   CHECK(ends(process));
 }
 
-// Time stands still but for the pauses, which are told by the starts.
+// Time stands still while the program runs, and passes with the pauses.
 TEST_CASE("a gdbus that ends at once is started again a few times, ever later, and then it is said") {
   ProgramFixture programs;
   FakeClock clock;
   async::Loop loop{clock};
-  const auto lock = make_logind_lock(
-      loop,
-      {programs.program("gdbus", "echo started >>" + (programs.folder / "starts")), programs.folder / "."});
-  net::Running<int> watching(loop, [](async::Task<> task) -> async::Task<int> {
-    co_await std::move(task);
-    co_return 1;
-  }(lock->watch([] {})));
-  for (int i = 0; i < 100'000 && !watching.done(); ++i) clock.advance(100ms);
-  CHECK(watching.done());
-  CHECK(programs.written("starts").size() == 8 * std::string_view("started\n").size());
+  const std::string script = "echo $$ >>" + (programs.folder / "starts");
+  const auto lock = make_logind_lock(loop, {programs.program("gdbus", script), programs.folder / "."});
+  int locked = 0;
+  async::Scope watching(loop);
+  watching.spawn(lock->watch([&locked] { ++locked; }));
+  std::string known;
+  for (Millis pause = 1s; pause <= 128s; pause *= 2) {
+    std::string starts;
+    for (bool ended = false; !ended; programs.wait()) {
+      loop.poll();
+      starts = programs.written("starts");
+      ended = starts.size() > known.size() && starts.ends_with('\n') &&
+              ::kill(std::stoi(starts.substr(known.size())), 0) != 0;
+    }
+    known = starts;
+    loop.poll();
+    CHECK(watching.size() == 1);
+    clock.advance(pause);
+    loop.poll();
+  }
+  CHECK(watching.size() == 0);
+  CHECK(std::ranges::count(programs.written("starts"), '\n') == 8);
   CHECK(programs.log.count("a locked screen is not noticed any more") == 1);
+  CHECK(locked == 0);
 }
 
 }  // namespace
