@@ -11,11 +11,11 @@ constexpr std::size_t kMaxParameters = 16;
 std::vector<Key> KeyReader::read(std::string_view bytes, SteadyTime now) {
   std::vector<Key> keys;
   // A sequence that has begun is read to its end, however slow the line is: what follows may be a paste.
-  if (in_ == In::kEscape && now - last_ > kSequenceTime) in_ = In::kText;
+  if (in_ == In::kStart && now - last_ > kSequenceTime) in_ = In::kText;
   last_ = now;
   for (const char byte : bytes) take(static_cast<unsigned char>(byte), keys);
   // Whether a sequence follows nobody knows yet: the key means no more than "back".
-  if (in_ == In::kEscape && !pasting_) keys.push_back(kEscape);
+  if (in_ == In::kStart && !pasting_) keys.push_back(kEscape);
   return keys;
 }
 
@@ -23,12 +23,12 @@ void KeyReader::take(unsigned char byte, std::vector<Key>& keys) {
   switch (in_) {
     case In::kText:
       if (byte == 0x1b) {
-        in_ = In::kEscape;
+        in_ = In::kStart;
       } else if (!pasting_) {
         keys.push_back(byte >= 0x20 && byte < 0x7f ? static_cast<Key>(byte) : kOther);
       }
       return;
-    case In::kEscape:
+    case In::kStart:
       parameters_.clear();
       if (byte == 0x1b) return;
       // Anything else is a key pressed together with Alt, and none of ours.

@@ -27,7 +27,7 @@ class KeyReader {
   bool pasting() const { return pasting_; }
 
  private:
-  enum class In { kText, kEscape, kParameters, kOneMore };
+  enum class In { kText, kStart, kParameters, kOneMore };
   void take(unsigned char byte, std::vector<Key>& keys);
   void end_sequence(unsigned char last);
 
