@@ -39,11 +39,7 @@ ssh:
   # Rules come before the policy, and the first one that matches decides: allow, deny or ask. What is not
   # written matches anything; names may have * and ? in them. A destination is a name that known_hosts gives
   # the host key, or the fingerprint of the host key.
-  #rules:
-  #  - { destination: github.com, user: git, action: allow }
-  #  - { shed: "ci-*", action: deny }
-  #  - { sshsig_namespace: git, action: allow }
-  #  - { action: ask }
+  #rules: [{ destination: github.com, user: git, action: allow }, { sshsig_namespace: git, action: allow }, { action: ask }]
   # Only these keys are listed to guests, and only they sign; ssh-add -l prints the fingerprints.
   #offer: ["SHA256:<43 characters>"]
 

@@ -103,6 +103,9 @@ TEST_CASE("the file to start from stays valid when its commented settings are sw
   const std::size_t digits = yaml.find("<64 hex digits>");
   REQUIRE(digits != std::string::npos);
   yaml.replace(digits, 15, std::string(64, '0'));
+  const std::size_t key = yaml.find("<43 characters>");
+  REQUIRE(key != std::string::npos);
+  yaml.replace(key, 15, std::string(43, 'A'));
   yaml.replace(yaml.find("http://localhost"), 7, "https://");
   const HostConfig config = config_of(yaml);
   CHECK(config.aws_for("mini2", "web").mode == AwsMode::kPassthrough);
