@@ -47,9 +47,9 @@ enum class PersonsChoice { kDeny, kOnce, kSession, kGuest };
 
 class ApproverDesk {
  public:
-  static constexpr std::size_t kMaxQuestions = 64;  // more are denied at once
-  static constexpr std::size_t kMaxEvents = 500;    // the oldest is forgotten
-  static constexpr std::size_t kMaxMuted = 64;      // guests; the one that would end first is heard again
+  static constexpr std::size_t kMaxQuestions = 128;  // as a host agent has at most; more are denied at once
+  static constexpr std::size_t kMaxEvents = 500;     // the oldest is forgotten
+  static constexpr std::size_t kMaxMuted = 64;       // guests; the one that would end first is heard again
   static constexpr Millis kMuteTime = std::chrono::minutes(5);
   static constexpr Millis kLongestQuestion = std::chrono::minutes(10);
 

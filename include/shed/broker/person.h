@@ -15,7 +15,7 @@ namespace shed::broker {
 class Person {
  public:
   // How many questions may wait; more are denied at once, and one guest does not take the others' places.
-  static constexpr std::size_t kMaxOpen = 64;
+  static constexpr std::size_t kMaxOpen = 128;
   static constexpr std::size_t kMaxOpenOfGuest = 8;
 
   // What became of a question. Nothing but `approved` is a yes.

@@ -242,13 +242,13 @@ TEST_CASE("one guest has 8 questions open at most, and takes no other guest's pl
   CHECK(approver.lines("approval_request").size() == 9);
 }
 
-TEST_CASE("64 questions are open at most; one more is denied at once") {
+TEST_CASE("128 questions are open at most; one more is denied at once") {
   ApprovalFixture fixture;
   Approver approver = fixture.connect();
   std::vector<std::unique_ptr<ApprovalFixture::Running>> open;
-  for (int i = 0; i < 64; ++i) open.push_back(fixture.decide(login_question(fmt::format("web{}", i))));
-  check_denied(*fixture.decide(), "64 questions wait already; answer them first");
-  CHECK(approver.lines("approval_request").size() == 64);
+  for (int i = 0; i < 128; ++i) open.push_back(fixture.decide(login_question(fmt::format("web{}", i))));
+  check_denied(*fixture.decide(), "128 questions wait already; answer them first");
+  CHECK(approver.lines("approval_request").size() == 128);
 }
 
 TEST_CASE("an approver that reads no questions is dropped, and they are denied") {

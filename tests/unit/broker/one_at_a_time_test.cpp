@@ -126,12 +126,12 @@ TEST_CASE_METHOD(WindowFixture, "one guest has 8 questions open at most") {
   CHECK_FALSE(other->done());
 }
 
-TEST_CASE_METHOD(WindowFixture, "64 questions are open at most") {
+TEST_CASE_METHOD(WindowFixture, "128 questions are open at most") {
   std::list<std::unique_ptr<Running>> open;
-  for (int i = 0; i < 64; ++i) open.push_back(ask(fmt::format("web{}", i)));
+  for (int i = 0; i < 128; ++i) open.push_back(ask(fmt::format("web{}", i)));
   const auto more = ask("api");
   REQUIRE(more->done());
-  CHECK((*more)->reason == "64 questions wait already; answer them first");
+  CHECK((*more)->reason == "128 questions wait already; answer them first");
 }
 
 TEST_CASE_METHOD(WindowFixture, "where nobody can be asked it is denied at once, with the reason") {
