@@ -21,6 +21,6 @@ struct Applet {
 std::span<const Applet> all_applets();
 
 extern const Applet kUp, kHost, kGuest, kSshAgent, kAwsCredentials, kAwsCredentialProcess, kDockerCredential,
-    kBus, kStatus, kApprove, kAudit, kSigningShim, kInstall;
+    kBus, kStatus, kApprove, kAudit, kSigningProxy, kSigningShim, kInstall;
 
 }  // namespace shed::applets

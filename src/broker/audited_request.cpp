@@ -72,16 +72,21 @@ void AuditedRequest::failed(std::string_view code, std::string_view reason) {
   record.reason = reason;
 }
 
-std::string AuditedRequest::finish(std::string answer, std::string_view code) {
+Status AuditedRequest::close() {
   if (record.result.empty()) record.result = "ok";
   record.ts = clock_.wall();
   record.duration = std::chrono::duration_cast<std::chrono::microseconds>(clock_.now() - start_);
   const Status written = log_.write(record);
-  if (written) return answer;
-  // Refused on purpose: what leaves no trace does not leave the host.
-  wipe(answer);
+  if (written) return {};
   log::error("audit log: {}; {} for {} is refused until it can be written", written.error().text(), record.op,
              record.shed);
+  return written;
+}
+
+std::string AuditedRequest::finish(std::string answer, std::string_view code) {
+  if (close()) return answer;
+  // Refused on purpose: what leaves no trace does not leave the host.
+  wipe(answer);
   return error_payload("the host's audit log cannot be written", code, "AUDIT_UNAVAILABLE",
                        "the host agent's log has the cause", Retry::kLater);
 }

@@ -18,19 +18,6 @@ namespace {
 
 constexpr std::size_t kTokenBytes = 32;
 
-// What others can read is no secret, and what they can write is theirs.
-Status check_owner(const std::string& path) {
-  struct stat info{};
-  if (::stat(path.c_str(), &info) != 0) return std::unexpected(system_error(errno).in(path));
-  if (info.st_uid != ::geteuid() && info.st_uid != 0) {
-    return fail(Errc::kPermission, "{}: belongs to another user", path);
-  }
-  if ((info.st_mode & 077) != 0) {
-    return fail(Errc::kPermission, "{}: other users may use it; run chmod 600 on it", path);
-  }
-  return {};
-}
-
 Secret make_token() {
   constexpr std::string_view kDigits = "0123456789abcdef";
   std::array<unsigned char, kTokenBytes> bytes;
@@ -46,17 +33,30 @@ Secret make_token() {
   return Secret::take(text);
 }
 
+}  // namespace
+
+// What others can read is no secret, and what they can write is theirs.
+Status check_token_owner(const std::string& path) {
+  struct stat info{};
+  if (::stat(path.c_str(), &info) != 0) return std::unexpected(system_error(errno).in(path));
+  if (info.st_uid != ::geteuid() && info.st_uid != 0) {
+    return fail(Errc::kPermission, "{}: belongs to another user", path);
+  }
+  if ((info.st_mode & 077) != 0) {
+    return fail(Errc::kPermission, "{}: other users may use it; run chmod 600 on it", path);
+  }
+  return {};
+}
+
 bool is_token(std::string_view text) {
   return text.size() >= kMinToken && text.size() <= kMaxToken &&
          std::ranges::all_of(text, [](char c) { return c > ' ' && c <= '~'; });
 }
 
-}  // namespace
-
 Result<Secret> read_token_file(const std::string& path) {
   const auto text = read_secret_file(path, kMaxToken + 2);
   if (!text) return propagate(text);
-  if (const Status owner = check_owner(path); !owner) return propagate(owner);
+  if (const Status owner = check_token_owner(path); !owner) return propagate(owner);
   std::string_view line = text->reveal();
   if (line.ends_with('\n')) line.remove_suffix(1);
   if (line.ends_with('\r')) line.remove_suffix(1);

@@ -150,7 +150,7 @@ async::Task<Result<AgentBackend::Session>> AgentBackend::open(std::vector<Sessio
 }
 
 async::Task<Result<std::vector<Identity>>> AgentBackend::list(std::vector<SessionBind> binds) {
-  auto identities = co_await async::with_timeout(loop_, kAgentLimit, open_and_list(std::move(binds)));
+  auto identities = co_await async::with_timeout(loop_, options_.list_limit, open_and_list(std::move(binds)));
   if (!identities) co_return propagate(identities, kAgent);
   co_return std::move(*identities);
 }
@@ -178,7 +178,7 @@ async::Task<Result<Signature>> AgentBackend::open_and_sign(SignRequest request) 
 
   auto session = co_await async::with_timeout(loop_, kAgentLimit, open(std::move(request.binds)));
   if (!session) co_return propagate(session);
-  const Millis limit = is_security_key_type(*key_type) ? options_.touch_limit : kAgentSignLimit;
+  const Millis limit = is_security_key_type(*key_type) ? options_.touch_limit : options_.sign_limit;
   const auto reply = co_await async::with_timeout(loop_, limit, exchange(session->stream, std::move(*frame)));
   if (!reply) co_return propagate(reply);
   auto signature = decode_sign_response(*reply);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "shed/base/result.h"
 #include "shed/base/secret.h"
@@ -15,6 +16,11 @@ inline constexpr std::size_t kMaxToken = 1024;
 // without a space. Errc::kPermission when others than the owner may read or write the file, or when it
 // is somebody else's. Errors name the file.
 Result<Secret> read_token_file(const std::string& path);
+
+// Whether what is in the file is its owner's secret: Errc::kPermission as above.
+Status check_token_owner(const std::string& path);
+// Whether the text is a token: as above, without the end of line.
+bool is_token(std::string_view text);
 
 struct OpenedToken {
   Secret token;

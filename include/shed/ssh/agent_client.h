@@ -26,12 +26,16 @@ struct AgentOptions {
   std::string socket_path;
   // The answer to sign with a security key, which a person has to touch.
   Millis touch_limit{25'000};
+  // The answer to sign with any other key.
+  Millis sign_limit = kAgentSignLimit;
+  // Getting to the agent and its answer to list: longer where an agent asks a person before it lists.
+  Millis list_limit = kAgentLimit;
 };
 
 // Connects to the agent's unix socket. Up to three attempts, 200 ms and 400 ms apart, when the socket
 // is missing or refuses: a socket-activated agent restarts in that time. A full listen queue is waited
-// for. Errc::kUnavailable, kTimeout (all of it took longer than kAgentLimit), kPermission, kInvalid and kLimit for
-// what is no socket path.
+// for. Errc::kUnavailable, kTimeout (all of it took longer than kAgentLimit), kPermission, kInvalid and
+// kLimit for what is no socket path.
 async::Task<Result<async::Stream>> connect_agent(async::Loop& loop, std::string socket_path);
 
 // Dials the agent anew for every operation. So an agent that was restarted is found again, and the

@@ -1,0 +1,36 @@
+// Decides about signatures that are asked for over HTTP, and records them, as the host agent does for its
+// guests: `ssh.offer`, `ssh.rules`, `ssh.approval` and `logging` of extensions.yaml. The record's namespace
+// is ssh-agent, its operation sign, and the guest is the container's name.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "shed/async/loop.h"
+#include "shed/broker/audited_request.h"
+#include "shed/broker/ssh_rules.h"
+
+namespace shed::broker {
+
+class SigningPolicy {
+ public:
+  // All but `access` must outlive it and its tasks.
+  SigningPolicy(async::Loop& loop, ApprovalGate& gate, AuditLog& audit, SshAccess access);
+
+  // Whether `ssh.offer` has this key, or is absent.
+  bool offers(std::string_view key_blob) const;
+  // The record of a signature for a container: `data` is what the key would sign.
+  AuditedRequest begin(std::string_view container, std::string_view key_blob, std::string_view key_comment,
+                       std::string_view data) const;
+  // Rules, then the policy; may wait for a person, within the gate's time limit. Errc::kRefused with the
+  // reason, which the record has, too. `data` as in begin(); both must stay until the task is done.
+  async::Task<Status> decide(AuditedRequest& request, std::string_view key_blob, std::string_view data);
+
+ private:
+  async::Loop& loop_;
+  ApprovalGate& gate_;
+  AuditLog& audit_;
+  SshAccess access_;
+};
+
+}  // namespace shed::broker
