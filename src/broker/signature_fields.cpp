@@ -12,6 +12,14 @@ constexpr std::string_view kIncomplete = "incomplete message";
 constexpr std::string_view kBadFormat = "invalid format";
 constexpr std::string_view kHeader = "-----BEGIN SSH SIGNATURE-----\n";
 
+// What OpenSSH takes for the length of a string at most; a longer one has a cause of its own.
+constexpr std::uint32_t kMaxString = 0x8000000 - 4;
+
+std::string_view why_cut(ssh::WireReader reader) {
+  const auto length = reader.uint32();
+  return length && *length > kMaxString ? "string is too large" : kIncomplete;
+}
+
 }  // namespace
 
 ArmorComplaint explain_armor(std::string_view text, const Error& error) {
@@ -40,21 +48,18 @@ bool SignatureFields::read_preamble() {
 
 bool SignatureFields::read_key() {
   const auto key = reader_.string();
-  if (!key) return fail_with(kIncomplete);
+  if (!key) return fail_with(why_cut(reader_));
   key_blob_ = *key;
   return has_good_key();
 }
 
 bool SignatureFields::read_all() {
-  const auto key = reader_.string();
-  const auto name_space = reader_.string();
-  const auto reserved = reader_.string();
-  const auto hash = reader_.string();
-  const auto signature = reader_.string();
-  if (!key || !name_space || !reserved || !hash || !signature) return fail_with(kIncomplete);
-  key_blob_ = *key;
-  name_space_ = *name_space;
-  hash_ = *hash;
+  std::string_view reserved, signature;
+  for (std::string_view* field : {&key_blob_, &name_space_, &reserved, &hash_, &signature}) {
+    const auto bytes = reader_.string();
+    if (!bytes) return fail_with(why_cut(reader_));
+    *field = *bytes;
+  }
   return true;
 }
 
