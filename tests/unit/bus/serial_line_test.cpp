@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 
 #include <cstdlib>
@@ -42,10 +43,16 @@ class PseudoTerminal {
     REQUIRE(::unlockpt(master.get()) == 0);
     path = ::ptsname(master.get());
   }
-  std::string received() {
-    char bytes[4096];
-    const ssize_t count = ::read(master.get(), bytes, sizeof bytes);
-    return count > 0 ? std::string(bytes, static_cast<std::size_t>(count)) : "";
+  // Waits for at least so many bytes: the kernel brings them piece by piece, on a thread of its own.
+  std::string received(std::size_t wanted) {
+    std::string all;
+    pollfd ready{master.get(), POLLIN, 0};
+    do {
+      char bytes[4096];
+      const ssize_t count = ::read(master.get(), bytes, sizeof bytes);
+      if (count > 0) all.append(bytes, static_cast<std::size_t>(count));
+    } while (all.size() < wanted && ::poll(&ready, 1, static_cast<int>(kLimit.count())) == 1);
+    return all;
   }
   void send(std::string_view bytes) {
     REQUIRE(::write(master.get(), bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size()));
@@ -73,10 +80,10 @@ TEST_CASE("a tty is set raw: bytes arrive as they were sent, and without a line 
   const auto count = loop.block_on(channel.read(into));
   REQUIRE(count);
   CHECK(into.substr(0, *count) == all_bytes());
-  CHECK(line.received().empty());  // no echo
+  CHECK(line.received(0).empty());  // no echo
 
   REQUIRE(loop.block_on(channel.write(all_bytes(), "\r\n")));
-  CHECK(line.received() == all_bytes() + "\r\n");
+  CHECK(line.received(all_bytes().size() + 2) == all_bytes() + "\r\n");
 }
 
 TEST_CASE("a serial device that is dialled is opened in the same way") {
@@ -85,7 +92,7 @@ TEST_CASE("a serial device that is dialled is opened in the same way") {
   auto opened = loop.block_on(dial_link(loop, *parse_link_dial("serial:" + line.path), nullptr, kLimit));
   REQUIRE(opened);
   REQUIRE(loop.block_on((*opened)->write("\n", {})));
-  CHECK(line.received() == "\n");
+  CHECK(line.received(1) == "\n");
 }
 
 TEST_CASE("a serial line that is hung up ends") {
