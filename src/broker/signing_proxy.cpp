@@ -62,6 +62,19 @@ bool is_web_page(const net::HttpExchange& exchange) {
   return !exchange.header("origin").empty() || (!site.empty() && site != "none");
 }
 
+// Keeps what was chosen: the signature is of that key.
+struct Choice : ssh::KeyChoice {
+  explicit Choice(std::vector<std::string> keys) : wanted(std::move(keys)) {}
+  Result<std::string> choose(const std::vector<ssh::Identity>& identities) override {
+    auto key = choose_signing_key(wanted, identities);
+    if (!key) return propagate(key);
+    chosen = std::move(*key);
+    return chosen.asked;
+  }
+  std::vector<std::string> wanted;
+  SigningKey chosen;  // with an empty blob: none yet
+};
+
 async::Task<> watch_for_end(net::HttpExchange& exchange, async::Event& over) {
   co_await exchange.disconnected();
   over.set();
@@ -241,7 +254,13 @@ async::Task<> SigningProxy::run_unless_gone(net::HttpExchange& exchange, Entry& 
 }
 
 async::Task<> SigningProxy::answer_public_key(Entry& entry, std::optional<Answer>& answer) {
-  const auto key = co_await choose_key(true);
+  auto wanted = keys_.current();
+  if (!wanted) {
+    answer = text(503, kUnavailable, wanted.error().text());
+    co_return;
+  }
+  auto looking = look_for_key(std::move(*wanted));
+  const auto key = co_await std::move(looking);
   if (!key) {
     answer = text(503, kUnavailable, key.error().text());
     co_return;
@@ -254,44 +273,99 @@ async::Task<> SigningProxy::answer_public_key(Entry& entry, std::optional<Answer
 async::Task<> SigningProxy::answer_sign(std::string_view message, Entry& entry,
                                         std::optional<Answer>& answer) {
   auto signing = sign(message, entry);
-  answer = co_await std::move(signing);
+  Answer made = co_await std::move(signing);
+  answer = std::move(made);
 }
 
 async::Task<SigningProxy::Answer> SigningProxy::sign(std::string_view message, Entry& entry) {
-  const auto digest = co_await digest_of(message);
+  auto hashing = digest_of(message);
+  const auto digest = co_await std::move(hashing);
   if (!digest) co_return text(500, kFailed, digest.error().text());
-  const auto key = co_await choose_key(policy_ != nullptr);
+  auto wanted = keys_.current();
+  if (!wanted) co_return text(503, kUnavailable, wanted.error().text());
+  std::string data = ssh::sshsig_signed_data(entry.name_space, ssh::SshsigHash::kSha512, *digest);
+  auto signing = policy_ != nullptr ? sign_by_policy(std::move(*wanted), std::move(data), entry)
+                                    : sign_at_once(std::move(*wanted), std::move(data), entry);
+  co_return co_await std::move(signing);
+}
+
+// With a connection to the agent for the list, because a person may take a while between the two.
+async::Task<SigningProxy::Answer> SigningProxy::sign_by_policy(std::vector<std::string> wanted,
+                                                               std::string data, Entry& entry) {
+  auto looking = look_for_key(std::move(wanted));
+  const auto key = co_await std::move(looking);
   if (!key) co_return text(503, kUnavailable, key.error().text());
   entry.key = ssh::fingerprint(key->blob);
-  const std::string data = ssh::sshsig_signed_data(entry.name_space, ssh::SshsigHash::kSha512, *digest);
-  std::optional<AuditedRequest> audited;
+  AuditedRequest audited = policy_->begin(entry.container, key->blob, key->comment, data);
+  auto deciding = policy_->decide(audited, key->asked, data);
+  const Status decided = co_await std::move(deciding);
+  if (!decided) {
+    (void)audited.close();
+    const std::string why = fmt::format("denied: {}", log::printable(decided.error().text()));
+    co_return text(403, why);
+  }
+  auto asking = ask_agent(key->asked, std::move(data));
+  const auto signature = co_await std::move(asking);
+  Answer answer = signed_answer(key->blob, entry, signature);
+  if (answer.status != 200) audited.failed("SIGN_FAILED", answer.outcome);
+  if (!audited.close()) co_return text(503, "the host's audit log cannot be written");
+  co_return answer;
+}
+
+async::Task<SigningProxy::Answer> SigningProxy::sign_at_once(std::vector<std::string> wanted,
+                                                             std::string data, Entry& entry) {
+  // The agent says by itself when it has not got the one key. A certificate needs a look at its list, because
+  // the key may be there without it.
+  const bool certain = wanted.size() == 1 && !ssh::is_certificate_type(*ssh::key_type_of(wanted.front()));
+  if (certain) {
+    entry.key = ssh::fingerprint(wanted.front());
+    auto asking = ask_agent(wanted.front(), std::move(data));
+    const auto signature = co_await std::move(asking);
+    co_return signed_answer(wanted.front(), entry, signature);
+  }
+  Choice choice(std::move(wanted));
+  ssh::SignRequest request{"", std::move(data), ssh::kSshsigSignFlags, {}};
+  auto asking = agent_.sign_with_chosen(choice, std::move(request));
+  const auto signature = co_await std::move(asking);
+  if (choice.chosen.blob.empty()) co_return text(503, kUnavailable, signature.error().text());
+  entry.key = ssh::fingerprint(choice.chosen.blob);
+  co_return signed_answer(choice.chosen.blob, entry, signature);
+}
+
+async::Task<Result<ssh::Signature>> SigningProxy::ask_agent(std::string key_blob, std::string data) {
+  ssh::SignRequest request{std::move(key_blob), std::move(data), ssh::kSshsigSignFlags, {}};
+  return agent_.sign(std::move(request));
+}
+
+async::Task<Result<SigningKey>> SigningProxy::look_for_key(std::vector<std::string> wanted) {
+  auto listing = agent_.list({});
+  auto identities = co_await std::move(listing);
+  if (!identities) co_return propagate(identities);
   if (policy_ != nullptr) {
-    audited.emplace(policy_->begin(entry.container, key->blob, key->comment, data));
-    auto deciding = policy_->decide(*audited, key->asked, data);
-    const Status decided = co_await std::move(deciding);
-    if (!decided) {
-      (void)audited->close();
-      const std::string why = log::printable(decided.error().text());
-      co_return text(403, fmt::format("denied: {}", why), fmt::format("denied: {}", why));
-    }
+    const auto is_withheld = [this](const ssh::Identity& identity) {
+      return !policy_->offers(identity.key_blob);
+    };
+    std::erase_if(*identities, is_withheld);
   }
-  auto making = make_signature(*key, entry.name_space, data);
-  auto armor = co_await std::move(making);
-  if (!armor && audited) audited->failed("SIGN_FAILED", armor.error().text());
-  if (audited) {
-    const Status recorded = audited->close();
-    if (!recorded) co_return text(503, "the host's audit log cannot be written");
+  co_return choose_signing_key(wanted, *identities);
+}
+
+SigningProxy::Answer SigningProxy::signed_answer(std::string key_blob, const Entry& entry,
+                                                 const Result<ssh::Signature>& signature) {
+  if (!signature) {
+    const bool unavailable = is_unavailable(signature.error().code());
+    return text(unavailable ? 503 : 500, unavailable ? kUnavailable : kFailed, signature.error().text());
   }
-  if (!armor) {
-    const bool unavailable = is_unavailable(armor.error().code());
-    co_return text(unavailable ? 503 : 500, unavailable ? kUnavailable : kFailed, armor.error().text());
-  }
+  // As the agent gave it: what stands behind a security key's signature is part of it.
+  const auto blob = ssh::make_sshsig(
+      {std::move(key_blob), entry.name_space, ssh::SshsigHash::kSha512, ssh::encode_signature(*signature)});
+  if (!blob) return text(500, kFailed, blob.error().text());
   Answer answer;
   answer.status = 200;
   answer.type = "application/x-ssh-signature";
-  answer.body = std::move(*armor);
+  answer.body = ssh::armor_sshsig(*blob);
   answer.outcome = "signed";
-  co_return answer;
+  return answer;
 }
 
 async::Task<Result<std::string>> SigningProxy::digest_of(std::string_view message) {
@@ -305,39 +379,6 @@ async::Task<Result<std::string>> SigningProxy::digest_of(std::string_view messag
     co_await turn;
   }
   co_return digest.finish();
-}
-
-// Without a look where one key is configured: the agent says by itself when it has not got it. A certificate
-// needs one, because its key may be there without it; a policy needs the key's comment, and nobody should be
-// asked about a key that is not there.
-async::Task<Result<SigningKey>> SigningProxy::choose_key(bool must_look) {
-  const auto wanted = keys_.current();
-  if (!wanted) co_return propagate(wanted);
-  const bool certain = wanted->size() == 1 && !ssh::is_certificate_type(*ssh::key_type_of(wanted->front()));
-  if (certain && !must_look) co_return SigningKey{wanted->front(), wanted->front(), ""};
-  auto listing = agent_.list({});
-  auto identities = co_await std::move(listing);
-  if (!identities) co_return propagate(identities);
-  if (policy_ != nullptr) {
-    const auto is_withheld = [this](const ssh::Identity& identity) {
-      return !policy_->offers(identity.key_blob);
-    };
-    std::erase_if(*identities, is_withheld);
-  }
-  co_return choose_signing_key(*wanted, *identities);
-}
-
-async::Task<Result<std::string>> SigningProxy::make_signature(SigningKey key, std::string name_space,
-                                                              std::string data) {
-  ssh::SignRequest request{key.asked, std::move(data), ssh::kSshsigSignFlags, {}};
-  auto signing = agent_.sign(std::move(request));
-  const auto signature = co_await std::move(signing);
-  if (!signature) co_return propagate(signature);
-  // As the agent gave it: what stands behind a security key's signature is part of it.
-  auto blob = ssh::make_sshsig({std::move(key.blob), std::move(name_space), ssh::SshsigHash::kSha512,
-                                ssh::encode_signature(*signature)});
-  if (!blob) co_return propagate(blob);
-  co_return ssh::armor_sshsig(*blob);
 }
 
 void SigningProxy::report(const Entry& entry, const Answer& answer) {

@@ -91,6 +91,16 @@ Result<std::vector<std::string>> encode_binds(std::span<const SessionBind> binds
   return frames;
 }
 
+// The request's frame. Before anybody is asked to touch a key: a signature that could not be checked would
+// not be used.
+Result<std::string> usable_frame(const SignRequest& request) {
+  const auto key_type = key_type_of(request.key_blob);
+  if (!key_type) return propagate(key_type);
+  const auto format = expected_signature_format(*key_type, request.flags);
+  if (!format) return propagate(format);
+  return encode_sign_request(request);
+}
+
 constexpr std::string_view kAgent = "SSH agent";
 
 }  // namespace
@@ -167,25 +177,44 @@ async::Task<Result<Signature>> AgentBackend::sign(SignRequest request) {
   co_return std::move(*signature);
 }
 
-async::Task<Result<Signature>> AgentBackend::open_and_sign(SignRequest request) {
-  // Before anybody is asked to touch a key: a signature that could not be checked would not be used.
-  const auto key_type = key_type_of(request.key_blob);
-  if (!key_type) co_return propagate(key_type);
-  const auto format = expected_signature_format(*key_type, request.flags);
-  if (!format) co_return propagate(format);
-  auto frame = encode_sign_request(request);
-  if (!frame) co_return propagate(frame);
+async::Task<Result<Signature>> AgentBackend::sign_with_chosen(KeyChoice& choice, SignRequest request) {
+  auto signature = co_await open_choose_and_sign(choice, std::move(request));
+  if (!signature) co_return propagate(signature, kAgent);
+  co_return std::move(*signature);
+}
 
+async::Task<Result<Signature>> AgentBackend::open_and_sign(SignRequest request) {
+  auto frame = usable_frame(request);
+  if (!frame) co_return propagate(frame);
   auto session = co_await async::with_timeout(loop_, kAgentLimit, open(std::move(request.binds)));
   if (!session) co_return propagate(session);
-  const Millis limit = is_security_key_type(*key_type) ? options_.touch_limit : options_.sign_limit;
-  const auto reply = co_await async::with_timeout(loop_, limit, exchange(session->stream, std::move(*frame)));
+  co_return co_await sign_on(*session, std::move(request), std::move(*frame));
+}
+
+async::Task<Result<Signature>> AgentBackend::open_choose_and_sign(KeyChoice& choice, SignRequest request) {
+  auto session = co_await async::with_timeout(loop_, kAgentLimit, open(std::move(request.binds)));
+  if (!session) co_return propagate(session);
+  const auto identities = co_await async::with_timeout(loop_, options_.list_limit, list_on(session->stream));
+  if (!identities) co_return propagate(identities);
+  auto key = choice.choose(*identities);
+  if (!key) co_return propagate(key);
+  request.key_blob = std::move(*key);
+  auto frame = usable_frame(request);
+  if (!frame) co_return propagate(frame);
+  co_return co_await sign_on(*session, std::move(request), std::move(*frame));
+}
+
+async::Task<Result<Signature>> AgentBackend::sign_on(Session& session, SignRequest request,
+                                                     std::string frame) {
+  const bool touch = is_security_key_type(key_type_of(request.key_blob).value_or(std::string_view()));
+  const Millis limit = touch ? options_.touch_limit : options_.sign_limit;
+  const auto reply = co_await async::with_timeout(loop_, limit, exchange(session.stream, std::move(frame)));
   if (!reply) co_return propagate(reply);
   auto signature = decode_sign_response(*reply);
   if (!signature) {
     const Error cause = answer_error(signature.error());
     if (cause.code() != Errc::kRefused) co_return std::unexpected(cause);
-    co_return std::unexpected(co_await explain_refusal(*session, request.key_blob));
+    co_return std::unexpected(co_await explain_refusal(session, request.key_blob));
   }
   const Status form = check_signature_form(request.key_blob, request.flags, *signature);
   if (!form) co_return std::unexpected(answer_error(form.error()));

@@ -51,13 +51,4 @@ const EVP_MD* digest_of_format(std::string_view format) {
   return nullptr;
 }
 
-std::string sha256(std::string_view bytes) {
-  std::string digest(32, '\0');
-  // Fails only without memory or without a hash provider; then no fingerprint can match.
-  if (EVP_Digest(bytes.data(), bytes.size(), as_unsigned(digest), nullptr, EVP_sha256(), nullptr) != 1) {
-    digest.clear();
-  }
-  return digest;
-}
-
 }  // namespace shed::ssh

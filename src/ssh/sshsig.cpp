@@ -28,42 +28,12 @@ Result<Sshsig> read_fields(WireReader& reader) {
 
 }  // namespace
 
-struct MessageDigest::State {
-  EvpDigestContext context;
-  bool works = false;
-};
-
 std::string_view hash_name(SshsigHash hash) { return hash == SshsigHash::kSha256 ? "sha256" : "sha512"; }
 
 Result<SshsigHash> sshsig_hash(std::string_view name) {
   if (name == "sha512") return SshsigHash::kSha512;
   if (name == "sha256") return SshsigHash::kSha256;
   return fail(Errc::kUnsupported, "unsupported hash algorithm; sha256 and sha512 are accepted");
-}
-
-MessageDigest::MessageDigest(SshsigHash hash)
-    : state_(std::make_unique<State>(State{EvpDigestContext(EVP_MD_CTX_new()), false})) {
-  const EVP_MD* digest = hash == SshsigHash::kSha256 ? EVP_sha256() : EVP_sha512();
-  state_->works = state_->context && EVP_DigestInit_ex(state_->context.get(), digest, nullptr) == 1;
-}
-
-MessageDigest::MessageDigest(MessageDigest&&) noexcept = default;
-MessageDigest& MessageDigest::operator=(MessageDigest&&) noexcept = default;
-MessageDigest::~MessageDigest() = default;
-
-void MessageDigest::update(std::string_view bytes) {
-  state_->works = state_->works && EVP_DigestUpdate(state_->context.get(), bytes.data(), bytes.size()) == 1;
-}
-
-Result<std::string> MessageDigest::finish() {
-  std::string digest(EVP_MAX_MD_SIZE, '\0');
-  unsigned size = 0;
-  if (!state_->works || EVP_DigestFinal_ex(state_->context.get(), as_unsigned(digest), &size) != 1) {
-    return fail(Errc::kInternal, "OpenSSL could not hash the message");
-  }
-  state_->works = false;  // a second digest would be of nothing
-  digest.resize(size);
-  return digest;
 }
 
 Result<std::string> message_digest(SshsigHash hash, std::string_view message) {

@@ -54,7 +54,7 @@ class SigningProxy : public net::HttpHandler {
   // For the HttpServer in front of it: 64 connections, the next ones wait in the listen queue; 16 MiB, and 10
   // s to send them.
   static net::HttpServerOptions server_options();
-  // For the agent behind it.
+  // For the agent behind it: kSigningAgentLimit for each of its answers.
   static ssh::AgentOptions agent_options(std::string socket_path);
 
   // What is given must outlive it. Without tokens everybody is let in; without a policy everything is signed,
@@ -92,8 +92,12 @@ class SigningProxy : public net::HttpHandler {
   async::Task<> answer_sign(std::string_view message, Entry& entry, std::optional<Answer>& answer);
   async::Task<> answer_public_key(Entry& entry, std::optional<Answer>& answer);
   async::Task<Answer> sign(std::string_view message, Entry& entry);
-  async::Task<Result<SigningKey>> choose_key(bool must_look);
-  async::Task<Result<std::string>> make_signature(SigningKey key, std::string name_space, std::string data);
+  async::Task<Answer> sign_by_policy(std::vector<std::string> wanted, std::string data, Entry& entry);
+  async::Task<Answer> sign_at_once(std::vector<std::string> wanted, std::string data, Entry& entry);
+  async::Task<Result<SigningKey>> look_for_key(std::vector<std::string> wanted);
+  async::Task<Result<ssh::Signature>> ask_agent(std::string key_blob, std::string data);
+  static Answer signed_answer(std::string key_blob, const Entry& entry,
+                              const Result<ssh::Signature>& signature);
   async::Task<Result<std::string>> digest_of(std::string_view message);
   void report(const Entry& entry, const Answer& answer);
 

@@ -55,6 +55,7 @@ class AgentBackend : public SshBackend {
 
   async::Task<Result<std::vector<Identity>>> list(std::vector<SessionBind> binds) override;
   async::Task<Result<Signature>> sign(SignRequest request) override;
+  async::Task<Result<Signature>> sign_with_chosen(KeyChoice& choice, SignRequest request) override;
   std::string_view mode() const override { return "agent-forward"; }
 
  private:
@@ -63,6 +64,8 @@ class AgentBackend : public SshBackend {
   async::Task<Result<Session>> open(std::vector<SessionBind> binds);
   async::Task<Result<std::vector<Identity>>> open_and_list(std::vector<SessionBind> binds);
   async::Task<Result<Signature>> open_and_sign(SignRequest request);
+  async::Task<Result<Signature>> open_choose_and_sign(KeyChoice& choice, SignRequest request);
+  async::Task<Result<Signature>> sign_on(Session& session, SignRequest request, std::string frame);
   async::Task<Error> explain_refusal(Session& session, const std::string& key_blob);
 
   async::Loop& loop_;

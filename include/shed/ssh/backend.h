@@ -1,6 +1,7 @@
 // What holds the person's keys: an SSH agent or key files. The host's SSH handler talks to this alone.
 #pragma once
 
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -24,6 +25,14 @@ namespace shed::ssh {
 //   kInvalid, kLimit, kUnsupported  the request itself is malformed, over a bound, or for a type of key
 //                 that is not known here; nobody was asked
 //   kInternal     a library failed in a way it should not
+// Which of the keys that are there is to sign.
+class KeyChoice {
+ public:
+  virtual ~KeyChoice() = default;
+  // The blob to sign with. Its error becomes the operation's.
+  virtual Result<std::string> choose(const std::vector<Identity>& identities) = 0;
+};
+
 class SshBackend {
  public:
   virtual ~SshBackend() = default;
@@ -33,6 +42,10 @@ class SshBackend {
   virtual async::Task<Result<std::vector<Identity>>> list(std::vector<SessionBind> binds) = 0;
 
   virtual async::Task<Result<Signature>> sign(SignRequest request) = 0;
+
+  // list(), a choice and sign() with that key, in the place of the request's: one connection where there are
+  // connections. The choice must stay until the task is done.
+  virtual async::Task<Result<Signature>> sign_with_chosen(KeyChoice& choice, SignRequest request);
 
   // "agent-forward" or "local-keys".
   virtual std::string_view mode() const = 0;

@@ -117,6 +117,60 @@ TEST_CASE("a refused bind is one line, ends the replay and lets the operation go
   CHECK(it.log.count("keys constrained to destinations will not work") == 1);
 }
 
+struct FirstKey : KeyChoice {
+  Result<std::string> choose(const std::vector<Identity>& identities) override {
+    offered = identities;
+    if (identities.empty()) return fail(Errc::kNotFound, "none will do");
+    return identities.front().key_blob;
+  }
+  std::vector<Identity> offered;
+};
+
+TEST_CASE("a key is chosen from the list and signs on the same connection") {
+  Forwarding it;
+  it.start();
+  FirstKey choice;
+  const Running<Result<Signature>> signing(it.loop, it.backend.sign_with_chosen(choice, {"", "data", 0, {}}));
+  it.loop.poll();
+  REQUIRE(signing.result.has_value());
+  CHECK(signing.result->value() == kSignature);
+  CHECK(choice.offered == std::vector<Identity>{{ed25519_blob(), "the key"}});
+  CHECK(it.agent->connections == 1);
+  CHECK(it.agent->open_connections == 0);
+}
+
+TEST_CASE("where no key will do, nothing is signed") {
+  Forwarding it;
+  it.start(but(SSH_AGENTC_REQUEST_IDENTITIES, encode_identities({}).value()));
+  FirstKey choice;
+  const Running<Result<Signature>> signing(it.loop, it.backend.sign_with_chosen(choice, {"", "data", 0, {}}));
+  it.loop.poll();
+  CHECK(error_of(signing.result).code() == Errc::kNotFound);
+  CHECK_THAT(error_of(signing.result).text(), Catch::Contains("none will do"));
+  CHECK(it.agent->messages.size() == 1);
+}
+
+TEST_CASE("each answer has the time that its option says") {
+  Forwarding it;
+  AgentOptions options;
+  options.socket_path = it.path;
+  options.sign_limit = Millis(60'000);
+  options.list_limit = Millis(40'000);
+  AgentBackend backend(it.loop, options);
+  it.start([](std::string_view) { return std::nullopt; });
+  const Running<Result<Signature>> signing(it.loop, backend.sign({ed25519_blob(), "data", 0, {}}));
+  const Running<Result<std::vector<Identity>>> listing(it.loop, backend.list({}));
+  it.loop.poll();
+  it.pass(Millis(39'999));
+  CHECK_FALSE(listing.result.has_value());
+  it.pass(Millis(1));
+  CHECK(error_of(listing.result).code() == Errc::kTimeout);
+  it.pass(Millis(19'999));
+  CHECK_FALSE(signing.result.has_value());
+  it.pass(Millis(1));
+  CHECK(error_of(signing.result).code() == Errc::kTimeout);
+}
+
 TEST_CASE("malformed binds from a guest reach no agent") {
   Forwarding it;
   it.start();
