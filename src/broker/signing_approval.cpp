@@ -31,7 +31,7 @@ SigningApproval::SigningApproval(async::Loop& loop, HostConfig config)
       channel_(loop, grants_, channel_options(config_)),
       persons_(loop, config_),
       gate_(loop, persons_.with(channel_), grants_, {config_.ssh_approval, {}, {}}, config_.approval_timeout),
-      policy_(loop, gate_, audit_, config_.ssh_access) {
+      policy_(loop, gate_, audit_, config_.ssh_access, config_.limits) {
   audit_.set_observer([this](const AuditRecord& record) { channel_.publish(record); });
   if (can_grant()) screen_lock_ = make_screen_lock(loop);
   say_what_is_worth_knowing();

@@ -22,8 +22,32 @@ std::string plain_fingerprint(std::string_view key_blob) {
 
 }  // namespace
 
-SigningPolicy::SigningPolicy(async::Loop& loop, ApprovalGate& gate, AuditLog& audit, SshAccess access)
-    : loop_(loop), gate_(gate), audit_(audit), access_(std::move(access)) {}
+SigningPolicy::SigningPolicy(async::Loop& loop, ApprovalGate& gate, AuditLog& audit, SshAccess access,
+                             const Limits& limits)
+    : loop_(loop),
+      gate_(gate),
+      audit_(audit),
+      access_(std::move(access)),
+      rates_(loop.clock(), limits),
+      refusals_(loop, audit) {}
+
+Status SigningPolicy::admit(std::string_view container, std::string_view op) {
+  const auto wait = rates_.take("", container, RateTable::Kind::kSsh);
+  if (!wait) return {};
+  const std::string reason =
+      fmt::format("too many requests of this container, again in {} s; limits.ssh in extensions.yaml",
+                  std::chrono::ceil<std::chrono::seconds>(*wait).count());
+  refusals_.add(request_of(container), {Namespace::kSsh, op, "", "RATE_LIMITED", reason});
+  return fail(Errc::kLimit, "{}", reason);
+}
+
+// As one that had come over the bus.
+bus::IncomingRequest SigningPolicy::request_of(std::string_view container) const {
+  bus::IncomingRequest request;
+  request.id = make_uuid7(loop_.clock().wall()).view();
+  request.shed.name = container;
+  return request;
+}
 
 bool SigningPolicy::offers(std::string_view key_blob) const {
   return access_.offers(plain_fingerprint(key_blob));
@@ -31,10 +55,7 @@ bool SigningPolicy::offers(std::string_view key_blob) const {
 
 AuditedRequest SigningPolicy::begin(std::string_view container, std::string_view key_blob,
                                     std::string_view key_comment, std::string_view data) const {
-  bus::IncomingRequest request;
-  request.id = make_uuid7(loop_.clock().wall()).view();
-  request.shed.name = container;
-  AuditedRequest audited(loop_.clock(), audit_, request, Namespace::kSsh, "sign", "");
+  AuditedRequest audited(loop_.clock(), audit_, request_of(container), Namespace::kSsh, "sign", "");
   audited.record.detail = ssh::key_type_of(key_blob).value_or("");
   audited.record.key = ssh::fingerprint(key_blob);
   audited.key_comment = key_comment;

@@ -259,6 +259,11 @@ async::Task<> SigningProxy::answer_public_key(Entry& entry, std::optional<Answer
     answer = text(503, kUnavailable, wanted.error().text());
     co_return;
   }
+  const Status admitted = policy_ == nullptr ? Status() : policy_->admit(entry.container, "list");
+  if (!admitted) {
+    answer = text(429, fmt::format("denied: {}", admitted.error().text()));
+    co_return;
+  }
   auto looking = look_for_key(std::move(*wanted));
   const auto key = co_await std::move(looking);
   if (!key) {
@@ -292,6 +297,8 @@ async::Task<SigningProxy::Answer> SigningProxy::sign(std::string_view message, E
 // With a connection to the agent for the list, because a person may take a while between the two.
 async::Task<SigningProxy::Answer> SigningProxy::sign_by_policy(std::vector<std::string> wanted,
                                                                std::string data, Entry& entry) {
+  const Status admitted = policy_->admit(entry.container, "sign");
+  if (!admitted) co_return text(429, fmt::format("denied: {}", admitted.error().text()));
   auto looking = look_for_key(std::move(wanted));
   const auto key = co_await std::move(looking);
   if (!key) co_return text(503, kUnavailable, key.error().text());

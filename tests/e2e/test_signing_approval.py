@@ -8,7 +8,7 @@ from support.asking import ASK, InBackground
 from support.broker import APPROVE_ALL, audit_records
 from support.fake_agent import FakeAgent, identities_answer
 from support.signing_proxy import SigningProxy, signed_by_keygen
-from support.waiting import Stopwatch, patience
+from support.waiting import Stopwatch, patience, wait_until
 
 MESSAGE = b"tree 4b825dc642cb6eb9a060e54bf8d69288fbee4904\n\nA commit\n"
 TOKENS = {"web": "0123456789abcdef-web", "ci": "0123456789abcdef-ci"}
@@ -95,6 +95,16 @@ def test_a_person_is_asked_and_sees_who_asks_for_what(start_proxy, keys, place, 
     assert (record["approval"], record["decided_by"], record["result"]) == ("shed-desktop", "tests", "ok")
 
 
+def test_shed_ext_approve_answers_for_the_proxy(start_proxy, broker, place):
+    proxy = start_proxy(ASK)
+    socket = place.run / "host" / "signing-proxy.sock"
+    assert f"approvals are asked for at {socket}: shed-ext approve --socket {socket}" in proxy.program.stderr
+    approve = broker.start("approve", "--once", "--answer", "once", "--socket", socket)
+    wait_until(lambda: sign(proxy).status == 200 or not approve.running, 10, "the approver is connected")
+    assert approve.wait() == 0, approve.stderr
+    assert [record["approval"] for record in records(place) if record["result"] == "ok"] == ["shed-desktop"]
+
+
 def test_while_one_request_waits_for_a_person_all_others_go_on(start_proxy, place, closing):
     proxy = start_proxy("ssh:\n  approval: { policy: approve-all }\n  rules: [{ shed: ci, action: ask }]\n")
     approver = approver_of(place, closing)
@@ -147,6 +157,17 @@ def test_a_yes_for_a_session_is_not_asked_again(start_proxy, place, closing):
     other = InBackground(lambda: sign(proxy, "ci"))
     approver.answer(approver.wait_for("approval_request"), "deny")
     assert other.value.status == 403
+
+
+def test_a_container_that_asks_too_often_is_refused_and_others_are_not(start_proxy, place):
+    proxy = start_proxy(APPROVE_ALL + "limits: { ssh: { burst: 2, per_minute: 1 } }\n")
+    assert [sign(proxy).status for _ in range(4)] == [200, 200, 429, 429]
+    reply = sign(proxy)
+    assert reply.text.startswith("denied: too many requests of this container, again in ")
+    assert sign(proxy, "ci").status == 200
+    proxy.program.terminate()
+    refused = [record for record in records(place) if record["result"] == "denied"]
+    assert refused[0]["code"] == "RATE_LIMITED" and refused[0]["shed"] == "web"
 
 
 def test_without_a_token_file_the_guest_is_called_container(broker, agent, place):

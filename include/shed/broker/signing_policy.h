@@ -1,6 +1,6 @@
 // Decides about signatures that are asked for over HTTP, and records them, as the host agent does for its
-// guests: `ssh.offer`, `ssh.rules`, `ssh.approval` and `logging` of extensions.yaml. The record's namespace
-// is ssh-agent, its operation sign, and the guest is the container's name.
+// guests: `ssh.offer`, `ssh.rules`, `ssh.approval`, `limits.ssh` and `logging` of extensions.yaml. The
+// record's namespace is ssh-agent, its operation sign, and the guest is the container's name.
 #pragma once
 
 #include <string>
@@ -8,14 +8,21 @@
 
 #include "shed/async/loop.h"
 #include "shed/broker/audited_request.h"
+#include "shed/broker/rate_limiter.h"
+#include "shed/broker/refusal_log.h"
 #include "shed/broker/ssh_rules.h"
 
 namespace shed::broker {
 
 class SigningPolicy {
  public:
-  // All but `access` must outlive it and its tasks.
-  SigningPolicy(async::Loop& loop, ApprovalGate& gate, AuditLog& audit, SshAccess access);
+  // Loop, gate and log must outlive it and its tasks.
+  SigningPolicy(async::Loop& loop, ApprovalGate& gate, AuditLog& audit, SshAccess access,
+                const Limits& limits = {});
+
+  // Counts a request, `op` being sign or list. Errc::kLimit with the reason when the container has made too
+  // many; that is recorded, as far as it is not a flood.
+  Status admit(std::string_view container, std::string_view op);
 
   // Whether `ssh.offer` has this key, or is absent.
   bool offers(std::string_view key_blob) const;
@@ -27,10 +34,14 @@ class SigningPolicy {
   async::Task<Status> decide(AuditedRequest& request, std::string_view key_blob, std::string_view data);
 
  private:
+  bus::IncomingRequest request_of(std::string_view container) const;
+
   async::Loop& loop_;
   ApprovalGate& gate_;
   AuditLog& audit_;
   SshAccess access_;
+  RateTable rates_;
+  RefusalLog refusals_;
 };
 
 }  // namespace shed::broker

@@ -13,6 +13,7 @@
 //   401 missing bearer token, wrong bearer token   where tokens are demanded
 //   404, 405                                       without a body
 //   413 over kMaxSigningBody
+//   429 more than `limits.ssh` lets the container ask
 //   500 sign failed        the agent says no, does not answer in time, or answers with something else
 //   503 signer unavailable the agent is not there, has no keys, or lacks the configured ones; or the audit
 //   log
