@@ -12,6 +12,7 @@
 #include "shed/base/log.h"
 #include "shed/broker/signature_check.h"
 #include "shed/broker/signing_shim.h"
+#include "shed/ssh/verify.h"
 #include "signing-shim/ssh_keygen.h"
 
 namespace shed::applets {
@@ -39,6 +40,7 @@ int ask_proxy(Ask ask) {
   become_private();
   auto found = server();
   if (!found) return complain(found.error());
+  if (!found->sign.tls && !found->public_key.tls) ssh::expect_few_signatures();
   async::Loop loop;
   broker::SigningClient client(loop, std::move(*found));
   const Status status = loop.block_on(ask(client));
@@ -73,6 +75,7 @@ bool print(int fd, std::string_view text) {
 }
 
 int check(const broker::SigningCommand& command) {
+  ssh::expect_few_signatures();
   const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
   const broker::CheckOutcome outcome = broker::check_signature(command, STDIN_FILENO, now);
   print(STDERR_FILENO, outcome.err);

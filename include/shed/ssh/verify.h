@@ -31,6 +31,11 @@ Status verify_any_signature(std::string_view key_blob, std::string_view signatur
 // known.
 Status verify_certificate(std::string_view certificate);
 
+// For a program that verifies a signature or two and ends: leaves out tables of OpenSSL that take longer to
+// fill than the signature to verify. Once, before anything is verified; what needs those tables later in the
+// same process (a TLS connection, an encrypted key file) does not work, what was there before does.
+void expect_few_signatures();
+
 // The signature of a bind is the one that the server made at key exchange, over the exchange hash of
 // the connection's first key exchange, which is the session id (RFC 4253 section 7.2).
 Status verify_session_bind(const SessionBind& bind);
