@@ -10,18 +10,21 @@ import pytest
 
 from support.broker import process_status
 from support.foreign_guest_bus import ForeignGuestBus, Reply, envelope
+from support.signing_proxy import SigningProxy
 from support.waiting import wait_until
 
 NOBODY = 65534
 
 
-@pytest.fixture(params=["ssh-agent", "host", "bus", "up"])
+@pytest.fixture(params=["ssh-agent", "host", "bus", "up", "signing-proxy"])
 def running(request, broker, agent, honest_guest_bus, start_host_bus):
     """A long-running applet, in full swing."""
     if request.param == "ssh-agent":
         return broker.start_relay(honest_guest_bus.url)
     if request.param == "bus":
         return broker.start_bus("unix").program
+    if request.param == "signing-proxy":
+        return SigningProxy(broker, agent.path).program
     if request.param == "up":
         return broker.start_up(agent.path).program
     bus = start_host_bus()

@@ -1,6 +1,9 @@
 """The signing proxy: the existing program's routes, texts and codes, signatures of every key, and bad input."""
 
+import ctypes
 import os
+import platform
+import re
 import signal
 import socket
 import stat
@@ -302,6 +305,25 @@ def test_shutdown_waits_for_no_client(proxy):
 def test_what_it_listens_on_is_said_by_default(start_proxy, agent):
     proxy = start_proxy(agent, NAMESPACE="git,file")
     assert f'listening on 127.0.0.1:{proxy.port} (namespaces "git", "file"), agent {agent.path}' in proxy.program.stderr
+
+
+def forbid_limits():
+    """From here on the kernel refuses prlimit64(2), and nothing else: a filter of seccomp(2)."""
+    number = {"x86_64": 302, "aarch64": 261}[platform.machine()]
+    # Load the system call's number; skip one where it is another; EPERM; allow.
+    code = struct.pack("HBBI" * 4, 0x20, 0, 0, 0, 0x15, 0, 1, number, 0x06, 0, 0, 0x00050001, 0x06, 0, 0, 0x7fff0000)
+    text = ctypes.create_string_buffer(code)
+    program = ctypes.create_string_buffer(struct.pack("HxxxxxxP", 4, ctypes.addressof(text)))
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+    if prctl(38, 1, 0, 0, 0) != 0 or prctl(22, 2, program, 0, 0) != 0:  # PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP
+        raise OSError(ctypes.get_errno(), "seccomp")
+
+
+@pytest.mark.release  # a sanitizer asks for limits, too
+def test_every_warning_of_hardening_is_said_by_default(start_proxy, agent):
+    proxy = start_proxy(agent, before=forbid_limits)
+    assert re.search(r"^shed-ext signing-proxy: warning: hardening: .*core files", proxy.program.stderr, re.MULTILINE)
+    assert proxy.sign(MESSAGE).status == 200
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "7221", ":7221", "127.0.0.1:99999", "127.0.0.1:http", "nonsense:1:2",

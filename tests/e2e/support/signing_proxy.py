@@ -22,12 +22,13 @@ class Reply:
 
 
 class SigningProxy:
-    """A running proxy; `address` is a free port of loopback, or `unix:/path...`."""
+    """A running proxy; `address` is a free port of loopback, or `unix:/path...`; `before` runs in the new
+    process, before the program does."""
 
-    def __init__(self, broker, agent=None, address="127.0.0.1:0", arguments=(), **variables):
+    def __init__(self, broker, agent=None, address="127.0.0.1:0", arguments=(), before=None, **variables):
         env = {f"SSH_AGENT_PROXY_{name}": str(value) for name, value in variables.items()}
         env = {**env, "SSH_AGENT_PROXY_ADDR": address, **broker.host_env()}
-        self.program = broker.start("signing-proxy", *arguments, agent=agent, env=env)
+        self.program = broker.start("signing-proxy", *arguments, agent=agent, env=env, preexec_fn=before)
         listening = self.program.wait_for_stderr(r"listening on (?:unix:(\S+)|(\S+):(\d+)) \(", 15)
         self.path = listening[1]
         self.port = listening[3] and int(listening[3])
