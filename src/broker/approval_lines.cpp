@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::size_t kMaxName = 128;  // of a program or a person
 // Grants beyond this are not listed: the line would be none that an approver takes.
-constexpr std::size_t kMaxGrantsLine = std::size_t{900} * 1024;
+constexpr std::size_t kMaxGrants = std::size_t{900} * 1024;
 constexpr int kVersion = 2;
 
 std::string cut(std::string_view text) { return std::string(text.substr(0, kMaxName)); }
@@ -179,13 +179,10 @@ std::string ping_line(WallTime now) {
   return end(json, line);
 }
 
-std::string grants_line(std::span<const Grant> grants, WallTime now) {
-  std::string line;
-  JsonWriter json(line);
-  start(json, "grants", make_uuid7(now).view(), now);
-  json.key("grants").begin_array();
+void write_grants(JsonWriter& json, const std::string& text, std::span<const Grant> grants) {
+  json.begin_array();
   for (const Grant& grant : grants) {
-    if (line.size() > kMaxGrantsLine) break;
+    if (text.size() > kMaxGrants) break;
     const AskedFor& asked = grant.asked;
     const bool is_ssh = asked.ns == Namespace::kSsh;
     json.begin_object().field("id", grant.id).field("namespace", namespace_name(asked.ns));
@@ -201,6 +198,14 @@ std::string grants_line(std::span<const Grant> grants, WallTime now) {
     json.field("expires_at", format_rfc3339(grant.ends_at)).field("uses", grant.uses).end_object();
   }
   json.end_array();
+}
+
+std::string grants_line(std::span<const Grant> grants, WallTime now) {
+  std::string line;
+  JsonWriter json(line);
+  start(json, "grants", make_uuid7(now).view(), now);
+  json.key("grants");
+  write_grants(json, line, grants);
   return end(json, line);
 }
 

@@ -54,6 +54,8 @@ std::string question_line(std::string_view id, const ApprovalQuestion& question,
                           WallTime now, WallTime expires_at);
 std::string event_line(const AuditRecord& record);
 std::string ping_line(WallTime now);
+// As an array. `text` is what `json` writes into: the array ends early where it becomes too long for a line.
+void write_grants(JsonWriter& json, const std::string& text, std::span<const Grant> grants);
 std::string grants_line(std::span<const Grant> grants, WallTime now);
 
 }  // namespace shed::broker

@@ -206,7 +206,7 @@ async::Task<bool> HostAgent::connected(Millis limit) {
   co_return true;
 }
 
-StatusDocument HostAgent::status() const {
+StatusDocument HostAgent::status() {
   StatusDocument document;
   document.started_at = started_at_;
   document.config_path = config_.file;
@@ -219,6 +219,7 @@ StatusDocument HostAgent::status() const {
   for (const std::string_view ns : config_.gate_namespaces()) document.gate_namespaces.emplace_back(ns);
   document.approval = {channel_.path(), channel_.has_approver(), std::string(channel_.approver_name()),
                        std::string(channel_.approver_version()), grants_.size()};
+  document.granted = grants_.list();
   for (const GuestSelection& pause : kill_switch_.pauses())
     document.paused.emplace_back(pause.server, pause.shed);
   for (const HostServer& server : options_.servers) {

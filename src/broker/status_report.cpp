@@ -28,6 +28,20 @@ std::string describe_approver(const JsonValue& channel) {
   return text;
 }
 
+// `web: login git@github.com with SHA256:... (per-session until 2026-03-31T19:04:05Z, by desk)`
+std::string describe_grant(const JsonValue& grant) {
+  const GuestSelection guest{std::string(grant["server"].string_or("")),
+                             std::string(grant["shed"].string_or("?"))};
+  const std::string_view subject = grant["subject"].string_or("");
+  const std::string_view key = grant["key"].string_or("");
+  const std::string_view by = grant["decided_by"].string_or("");
+  const std::string text =
+      fmt::format("{}: {}{}{} ({} until {}{}{})", guest.text(), subject.empty() ? "anything" : subject,
+                  key.empty() ? "" : " with ", key, grant["scope"].string_or("?"),
+                  grant["expires_at"].string_or("?"), by.empty() ? "" : ", by ", by);
+  return log::printable(text);
+}
+
 // "web on mini2, ci", or nothing.
 std::string describe_paused(const JsonValue& root) {
   std::string text;
@@ -206,6 +220,8 @@ std::string describe_status(std::string_view document) {
   if (!channel["socket_path"].string_or("").empty()) {
     text += fmt::format("{:<20} {}\n", "approvals", describe_approver(channel));
   }
+  for (const JsonValue& grant : (*root)["granted"].elements())
+    text += fmt::format("{:<20} {}\n", "granted", describe_grant(grant));
   if (const std::string paused = describe_paused(*root); !paused.empty())
     text += fmt::format("{:<20} {}\n", "paused", paused);
   for (const JsonValue& server : (*root)["servers"].elements()) {

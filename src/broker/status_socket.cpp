@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include "broker/approval_lines.h"
 #include "shed/base/file.h"
 #include "shed/base/json.h"
 
@@ -58,6 +59,10 @@ std::string encode_status(const StatusDocument& document, WallTime now) {
       .field("client_version", document.approval.client_version)
       .field("grants", document.approval.grants)
       .end_object();
+  if (!document.granted.empty()) {
+    json.key("granted");
+    write_grants(json, text, document.granted);
+  }
   json.key("servers").begin_array();
   for (const auto& server : document.servers) {
     json.begin_object().field("name", server.name).field("url", server.url).key("namespaces").begin_array();

@@ -56,7 +56,7 @@ def test_ssh_logs_in_after_a_yes_and_not_after_a_no(asking, sshd, keys, programs
     assert [record["result"] for record in asking.signs()] == ["ok", "denied"]
 
 
-def test_a_session_is_for_the_same_login_and_ends_when_it_is_revoked(asking, sshd, keys, programs, place):
+def test_a_session_is_for_the_same_login_and_ends_when_it_is_revoked(asking, broker, sshd, keys, programs, place):
     approver = asking.approver()
     command = sshd.ssh("echo in", more=sshd.only_with(keys["ed25519"]))
     first = InBackground(lambda: programs.run(command, place.env(asking.sock)))
@@ -70,6 +70,8 @@ def test_a_session_is_for_the_same_login_and_ends_when_it_is_revoked(asking, ssh
     assert other.value is None, "other data with the same key is another question"
     [grant] = approver.grants()
     assert grant["shed"] == "box" and grant["uses"] == 1
+    status = broker.run("host", "status", env=broker.host_env()).stdout
+    assert f"granted              box: {record['subject']} with {keys['ed25519'].fingerprint} (per-session" in status
     approver.send({"type": "revoke", "id": grant["id"]})
     assert approver.wait_for("grants")["grants"] == []
     third = InBackground(lambda: programs.run(command, place.env(asking.sock)))

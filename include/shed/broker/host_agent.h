@@ -59,7 +59,7 @@ class HostAgent {
   async::Task<> run();
   // Waits until every listener is on its bus; false when that takes longer.
   async::Task<bool> connected(Millis limit);
-  StatusDocument status() const;
+  StatusDocument status();
   // What was granted ends here, by screen lock or by who says so.
   AskingGate& gate() { return gate_; }
   // Pauses, resumes and revokes.

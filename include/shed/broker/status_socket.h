@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "shed/async/scope.h"
+#include "shed/broker/grants.h"
 #include "shed/net/listener.h"
 
 namespace shed::broker {
@@ -27,7 +28,7 @@ struct StatusDocument {
     std::string socket_path;  // empty: there is none
     bool consumer_connected = false;
     std::string client_name, client_version;
-    std::size_t grants = 0;  // (ours) in force
+    std::size_t grants = 0;  // (ours) in force; `granted` has them
   };
   WallTime started_at;
   std::string config_path;
@@ -35,6 +36,7 @@ struct StatusDocument {
   std::vector<std::pair<std::string, std::string>> nobody_to_ask;  // (ours) namespace, why its policy denies
   std::vector<std::string> gate_namespaces;
   ApprovalChannel approval = {};
+  std::vector<Grant> granted = {};  // (ours) absent when empty; fields as the approval channel has them
   std::vector<Server> servers;
   std::vector<std::pair<std::string, std::string>> paused = {};  // (ours) server and guest; empty: every one
 };

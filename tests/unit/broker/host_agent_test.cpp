@@ -148,7 +148,7 @@ TEST_CASE("the status names a server on TCP by its URL") {
   HostFixture fixture;
   fixture.options.servers[0].url = *net::parse_url("http://localhost:8080");
   auto fake = std::make_unique<FakeBackend>(fixture.loop);
-  const HostAgent agent(fixture.loop, fixture.config, fixture.options, std::move(fake));
+  HostAgent agent(fixture.loop, fixture.config, fixture.options, std::move(fake));
   CHECK(agent.status().servers.at(0).url == "http://localhost:8080");
 }
 

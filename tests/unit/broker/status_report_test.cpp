@@ -184,6 +184,17 @@ TEST_CASE("the host agent's lines say who approves, and what is granted") {
         "approvals            no approver is connected; run shed-ext approve; 2 grants in force\n");
 }
 
+TEST_CASE("the host agent's lines list what is granted") {
+  const std::string text = describe_status(
+      R"({"granted":[{"shed":"web","server":"mini2","key":"SHA256:abc","subject":"login git@github.com",)"
+      R"("scope":"per-session","expires_at":"2026-03-31T15:34:05Z","decided_by":"de\u001bsk"},)"
+      R"({"shed":"ci","key":"SHA256:def","scope":"per-shed","expires_at":"2026-03-31T16:00:00Z"}]})");
+  CHECK_THAT(text, Catch::EndsWith("granted              web on mini2: login git@github.com with SHA256:abc "
+                                   "(per-session until 2026-03-31T15:34:05Z, by de\\x1bsk)\n"
+                                   "granted              ci: anything with SHA256:def "
+                                   "(per-shed until 2026-03-31T16:00:00Z)\n"));
+}
+
 TEST_CASE("a host agent that has to ask says whether anybody is there") {
   HostFixture fixture;
   fixture.config.ssh_approval.policy = Policy::kShedDesktop;

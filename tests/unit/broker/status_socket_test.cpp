@@ -76,6 +76,26 @@ TEST_CASE("the document names who approves, and how much is granted") {
   CHECK_THAT(encode_status(document, {}), Catch::Contains(channel));
 }
 
+TEST_CASE("the document lists what is granted, and nothing where nothing is") {
+  StatusDocument document = some_document();
+  CHECK(encode_status(document, {}).find("granted") == std::string::npos);
+  Grant grant;
+  grant.id = "g1";
+  grant.asked = {Namespace::kSsh, "sign", "", "web", "SHA256:abc", "login git@github.com", "verified"};
+  grant.ttl = 30min;
+  grant.decided_by = "desk";
+  grant.granted_at = document.started_at;
+  grant.ends_at = document.started_at + 30min;
+  grant.uses = 2;
+  document.granted = {grant};
+  CHECK_THAT(encode_status(document, {}),
+             Catch::Contains(R"("granted":[{"id":"g1","namespace":"ssh-agent","op":"sign","shed":"web",)"
+                             R"("key":"SHA256:abc","subject":"login git@github.com","proof":"verified",)"
+                             R"("scope":"per-session","ttl":"30m","decided_by":"desk",)"
+                             R"("granted_at":"2026-03-31T15:04:05Z","expires_at":"2026-03-31T15:34:05Z",)"
+                             R"("uses":2}],)"));
+}
+
 TEST_CASE("the document says of which namespaces nobody can be asked, and why") {
   StatusDocument document = some_document();
   CHECK(encode_status(document, {}).find("nobody_to_ask") == std::string::npos);
