@@ -5,8 +5,10 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <charconv>
 #include <cstdlib>
 #include <cstring>
+#include <optional>
 #include <utility>
 
 namespace shed::broker {
@@ -34,10 +36,23 @@ bool write_whole(UniqueFd fd, std::string_view bytes) {
   return ::close(fd.release()) == 0;
 }
 
+// The number in "/dev/fd/63", which is what a shell makes of <(program). While nobody may trace this process
+// that folder is root's, so the descriptor itself is taken.
+std::optional<int> descriptor_in(std::string_view path) {
+  constexpr std::string_view kFolder = "/dev/fd/";
+  int number = 0;
+  if (!path.starts_with(kFolder)) return std::nullopt;
+  const auto [end, error] = std::from_chars(path.data() + kFolder.size(), path.data() + path.size(), number);
+  if (error != std::errc() || end != path.data() + path.size()) return std::nullopt;
+  return number;
+}
+
 }  // namespace
 
 Result<UniqueFd> open_input(const std::string& path) {
-  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
+  const auto number = descriptor_in(path);
+  UniqueFd fd(number ? ::fcntl(*number, F_DUPFD_CLOEXEC, 0)
+                     : ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
   if (!fd) return failure();
   return fd;
 }

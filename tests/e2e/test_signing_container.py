@@ -1,6 +1,7 @@
 """A container without an agent signs commits and tags through the real proxy: git, with the set-up of the existing
 program's README, over TCP and over a unix socket."""
 
+import os
 import shutil
 import stat
 import subprocess
@@ -8,7 +9,7 @@ import subprocess
 import pytest
 
 from support.servers import accepts
-from support.signing import SHIM, Container
+from support.signing import SHIM, Container, PlayedProxy
 from support.waiting import wait_until
 
 PORT = 7221  # the default of both sides, in a network namespace of the test's own
@@ -179,6 +180,27 @@ def test_a_container_with_a_token_signs_and_one_without_does_not(start, place, a
     work.commit("one", SSH_AGENT_PROXY_TOKEN_FILE=str(token))
     work.trust(first_key(agent, keys))
     work.git("verify-commit", "HEAD")
+
+
+@pytest.mark.release
+def test_a_root_with_nothing_but_the_shim_signs_and_verifies(binary, programs, place, keys, closing):
+    """No shell, no library, no other program; the host's name as a container engine writes it."""
+    proxy = closing(PlayedProxy(keys["ed25519"].private))
+    root = place.root / "bare"
+    (root / "etc").mkdir(parents=True)
+    (root / "etc/hosts").write_text("127.0.0.1 host.docker.internal\n")
+    (root / "message").write_text("message\n")
+    (root / "allowed").write_text(f"{SIGNER} {keys['ed25519'].line}\n")
+    shutil.copy(binary, root / SHIM)
+    enter = [*([] if os.geteuid() == 0 else ["unshare", "--user", "--map-root-user"]), "chroot", root, f"/{SHIM}"]
+    env = {"SSH_AGENT_PROXY_URL": proxy.url.replace("127.0.0.1", "host.docker.internal"), "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
+    done = programs.run([*enter, "-Y", "sign", "-n", "git", "-f", "/cache/signing.pub", "/message"], env)
+    assert (done.status, done.stdout, done.stderr) == (0, "", "")
+    with open(root / "message", "rb") as message:
+        done = programs.run([*enter, "-Y", "verify", "-n", "git", "-f", "/allowed", "-I", SIGNER, "-s", "/message.sig"], env,
+                            stdin=message)
+    assert (done.status, done.stderr) == (0, "")
+    assert done.stdout.startswith(f'Good "git" signature for {SIGNER}')
 
 
 def test_files_are_signed_in_their_own_namespace(start, keys):

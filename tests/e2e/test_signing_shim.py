@@ -184,6 +184,18 @@ def test_the_file_of_a_literal_key_without_an_end_of_line_counts(shim, tcp_proxy
     assert_signed(shim.run("-Y", "sign", "-n", "git", "-f", ".git_signing_key_tmpX", "-U", "message"))
 
 
+@pytest.mark.parametrize("user", [[], ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]], ids=["", "another user"])
+def test_a_key_may_come_from_a_pipe(shim, tcp_proxy, keys, programs, user):
+    """Also for who may not look into the folder of descriptors of a process that nobody may trace."""
+    if user and os.geteuid() != 0:
+        user = []  # is another user already
+    for folder in (shim.folder.parent, shim.folder):
+        folder.chmod(0o777)
+    script = f'"$1" -Y sign -n git -f <(echo "{keys["ed25519"].line}") message'
+    assert_signed(programs.run([*user, "bash", "-c", script, "bash", shim.link], shim.env, cwd=shim.folder))
+    assert shim.signature.read_text() == keygen_signature(keys["ed25519"], MESSAGE)
+
+
 def test_beside_a_private_key_the_public_one_counts(shim, tcp_proxy, keys):
     assert_signed(shim.sign(keys["ed25519"].private))
     assert_fails(shim.sign(keys["rsa2048"].private), "the proxy signs with", keys["rsa2048"].fingerprint)
