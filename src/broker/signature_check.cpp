@@ -92,7 +92,7 @@ std::optional<std::string> Check::missing_argument() const {
     if (!command_.file) return fmt::format("Too few arguments for {}:missing allowed keys file", kFind);
     return std::nullopt;
   }
-  if (command_.namespace_.value_or("").empty()) return lacks("namespace");
+  if (command_.name_space.value_or("").empty()) return lacks("namespace");
   if (!command_.signature) return lacks("signature file");
   if (!validates()) return std::nullopt;
   if (!command_.file) return "Too few arguments for sign: missing allowed keys file";
@@ -192,14 +192,14 @@ bool Check::verify_message() {
     return complain(fmt::format("sshsig_wrap_verify: parse signature object: {}", fields.cause()));
   }
   if (!fields.at_end()) return complain("Signature contains trailing data");
-  if (fields.name_space() != *command_.namespace_) {
+  if (fields.name_space() != *command_.name_space) {
     return complain("Couldn't verify signature: namespace does not match");
   }
   const auto digest = message.finish();
   auto sshsig = ssh::parse_sshsig(blob_);
   if (!digest || !sshsig) return complain(sshsig ? digest.error().text() : sshsig.error().text());
   sshsig_ = std::move(*sshsig);
-  const Status good = ssh::verify_sshsig(sshsig_, *command_.namespace_, *digest);
+  const Status good = ssh::verify_sshsig(sshsig_, *command_.name_space, *digest);
   if (good) return true;
   if (good.error().code() == Errc::kRefused) {
     return complain("Signature verification failed: incorrect signature");
@@ -222,7 +222,7 @@ bool Check::is_not_revoked() {
 bool Check::is_allowed() {
   const auto allowed = read_allowed();
   if (!allowed) return false;
-  return tell_complaints(allowed->allows(sshsig_.key_blob, *command_.principal, *command_.namespace_, time_));
+  return tell_complaints(allowed->allows(sshsig_.key_blob, *command_.principal, *command_.name_space, time_));
 }
 
 }  // namespace

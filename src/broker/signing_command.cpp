@@ -17,7 +17,7 @@ void take_value(SigningCommand& command, char option, std::string value) {
       command.operation = std::move(value);
       return;
     case 'n':
-      command.namespace_ = std::move(value);
+      command.name_space = std::move(value);
       return;
     case 'f':
       command.file = std::move(value);

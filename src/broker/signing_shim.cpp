@@ -28,9 +28,9 @@ Status check_command(SigningCommand& command) {
   if (!command.foreign.empty()) {
     return fail(Errc::kInvalid, "-Y sign: option {} is unknown here or lacks its value", command.foreign);
   }
-  if (!command.namespace_) return fail(Errc::kInvalid, "-Y sign: missing namespace, give -n");
+  if (!command.name_space) return fail(Errc::kInvalid, "-Y sign: missing namespace, give -n");
   if (!command.file) return fail(Errc::kInvalid, "-Y sign: missing key, give -f");
-  if (const Status usable = ssh::check_sshsig_namespace(*command.namespace_); !usable) return usable;
+  if (const Status usable = ssh::check_sshsig_namespace(*command.name_space); !usable) return usable;
   for (const std::string& option : command.options) {
     if (option.starts_with("hashalg=") && option != "hashalg=sha512") {
       return fail(Errc::kUnsupported, "-O {}: the proxy signs with sha512 alone", option);
@@ -93,14 +93,27 @@ Result<std::string> read_message(const std::string& path, int in) {
   return message;
 }
 
+// A certificate has the fingerprint of its key.
+std::string key_text(std::string_view key_blob) {
+  const auto type = ssh::key_type_of(key_blob);
+  const bool certificate = type && ssh::is_certificate_type(*type);
+  return (certificate ? "a certificate of " : "") + ssh::fingerprint(ssh::plain_key_blob(key_blob));
+}
+
+std::string_view remedy_for(std::string_view key_file) {
+  // Where git puts a key that stands in its configuration itself.
+  constexpr std::string_view kOfGit = ".git_signing_key_tmp";
+  if (key_file.substr(key_file.rfind('/') + 1).starts_with(kOfGit)) {
+    return "if its key was rotated, replace it in git's user.signingkey";
+  }
+  return "if its key was rotated, remove that file and it is fetched again";
+}
+
 Status check_signature(const ssh::Sshsig& sshsig, std::string_view key_blob, const std::string& key_file,
                        std::string_view name_space, std::string_view message) {
   if (sshsig.key_blob != key_blob) {
-    return fail(Errc::kRefused,
-                "the proxy signs with {}, but {} has {}; if its key was rotated, remove that file and it is "
-                "fetched again",
-                ssh::fingerprint(ssh::plain_key_blob(sshsig.key_blob)), key_file,
-                ssh::fingerprint(ssh::plain_key_blob(key_blob)));
+    return fail(Errc::kRefused, "the proxy signs with {}, but {} has {}; {}", key_text(sshsig.key_blob),
+                key_file, key_text(key_blob), remedy_for(key_file));
   }
   if (sshsig.name_space != name_space) {
     return fail(Errc::kRefused,
@@ -115,9 +128,9 @@ Status check_signature(const ssh::Sshsig& sshsig, std::string_view key_blob, con
 
 async::Task<Result<std::string>> sign_one(SigningClient& client, const SigningCommand& command,
                                           std::string_view key_blob, std::string message) {
-  const auto sshsig = co_await client.sign(message, *command.namespace_);
+  const auto sshsig = co_await client.sign(message, *command.name_space);
   if (!sshsig) co_return propagate(sshsig);
-  const Status good = check_signature(*sshsig, key_blob, *command.file, *command.namespace_, message);
+  const Status good = check_signature(*sshsig, key_blob, *command.file, *command.name_space, message);
   if (!good) co_return propagate(good);
   const auto blob = ssh::make_sshsig(*sshsig);
   if (!blob) co_return propagate(blob);

@@ -213,6 +213,11 @@ def test_a_rotated_key_is_noticed_and_said_with_the_remedy(shim, proxy, keys):
     assert_signed(shim.sign(key))
 
 
+def test_a_rotated_key_that_stands_in_the_configuration_of_git_is_to_be_replaced_there(shim, tcp_proxy, keys):
+    (shim.folder / ".git_signing_key_tmpX").write_text(keys["ecdsa256"].line)
+    assert_fails(shim.sign(".git_signing_key_tmpX"), "replace it in git's user.signingkey")
+
+
 @pytest.mark.parametrize("text, word", [
     ("", "no public key"), ("# nothing\n", "no public key"), ("ssh-ed25519 AAAA\n", "line 1"), ("nonsense\n", "line 1"),
     ("ssh-dss AAAAB3NzaC1kc3M=\n", "line 1"), ("\0" * 100, "no public key"), ("-----BEGIN OPENSSH PRIVATE KEY-----\n", "a private key"),

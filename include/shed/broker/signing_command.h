@@ -18,7 +18,7 @@ namespace shed::broker {
 
 struct SigningCommand {
   std::string operation;                  // of -Y; empty: none
-  std::optional<std::string> namespace_;  // -n
+  std::optional<std::string> name_space;  // -n
   std::optional<std::string> file;        // -f: the key, or the file of allowed signers
   std::optional<std::string> signature;   // -s
   std::optional<std::string> principal;   // -I

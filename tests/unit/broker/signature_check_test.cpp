@@ -40,7 +40,7 @@ class Files {
   SigningCommand command(std::string operation) const {
     SigningCommand command;
     command.operation = std::move(operation);
-    command.namespace_ = "git";
+    command.name_space = "git";
     command.file = folder / "allowed";
     command.signature = folder / "signature";
     command.principal = "jane";
@@ -87,7 +87,7 @@ TEST_CASE_METHOD(Files, "another message does not verify") {
 
 TEST_CASE_METHOD(Files, "a signature that is good for another namespace does not verify") {
   SigningCommand other = command("verify");
-  other.namespace_ = "file";
+  other.name_space = "file";
   CHECK(run(other) == std::string(kBad) + "Couldn't verify signature: namespace does not match\r\n");
 }
 

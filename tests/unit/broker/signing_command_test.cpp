@@ -20,7 +20,7 @@ using Words = std::vector<std::string>;
 TEST_CASE("what git says when it signs is understood") {
   const SigningCommand command = parse("-Y sign -n git -f /tmp/key -U /tmp/buffer");
   CHECK(command.operation == "sign");
-  CHECK(command.namespace_ == "git");
+  CHECK(command.name_space == "git");
   CHECK(command.file == "/tmp/key");
   CHECK(command.files == Words{"/tmp/buffer"});
   CHECK(command.foreign.empty());
@@ -39,7 +39,7 @@ TEST_CASE("what git says when it verifies is understood") {
 TEST_CASE("values may be glued to their options, and flags to each other") {
   const SigningCommand command = parse("-qvUYsign -ngit -fkey -Oa -O b file");
   CHECK(command.operation == "sign");
-  CHECK(command.namespace_ == "git");
+  CHECK(command.name_space == "git");
   CHECK(command.file == "key");
   CHECK(command.options == Words{"a", "b"});
   CHECK(command.quiet);
@@ -48,14 +48,14 @@ TEST_CASE("values may be glued to their options, and flags to each other") {
 
 TEST_CASE("a value may look like an option") {
   const SigningCommand command = parse("-Y sign -n -f -f -- x");
-  CHECK(command.namespace_ == "-f");
+  CHECK(command.name_space == "-f");
   CHECK(command.file == "--");
   CHECK(command.files == Words{"x"});
 }
 
 TEST_CASE("the first word that is no option ends them") {
   const SigningCommand command = parse("-Y sign file -n git");
-  CHECK_FALSE(command.namespace_);
+  CHECK_FALSE(command.name_space);
   CHECK(command.files == Words{"file", "-n", "git"});
 }
 
@@ -68,7 +68,7 @@ TEST_CASE("two dashes end the options, one is standard input") {
 TEST_CASE("the last of several values counts") {
   const SigningCommand command = parse("-Y verify -Y sign -n a -n b");
   CHECK(command.operation == "sign");
-  CHECK(command.namespace_ == "b");
+  CHECK(command.name_space == "b");
 }
 
 TEST_CASE("the first option that is another program's is named") {

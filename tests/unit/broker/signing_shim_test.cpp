@@ -40,7 +40,7 @@ class Shim {
     std::ofstream(key) << key_line;
     SigningCommand command;
     command.operation = "sign";
-    command.namespace_ = "git";
+    command.name_space = "git";
     command.file = key;
     command.files = {message};
     return command;
@@ -115,9 +115,10 @@ TEST_CASE_METHOD(Shim, "a certificate does not stand in for its key, nor the oth
   const auto& plain = vectors().get("ed25519");
   const auto& certificate = vectors().get("ed25519-cert");
   answer = certificate.armor;
-  CHECK_THAT(sign(plain.key_line), Catch::Contains("the proxy signs with"));
+  CHECK_THAT(sign(plain.key_line), Catch::Contains("the proxy signs with a certificate of SHA256:"));
   answer = plain.armor;
-  CHECK_THAT(sign(certificate.key_line), Catch::Contains("the proxy signs with"));
+  CHECK_THAT(sign(certificate.key_line), Catch::Contains("the proxy signs with SHA256:") &&
+                                             Catch::Contains(" has a certificate of SHA256:"));
 }
 
 TEST_CASE_METHOD(Shim, "what stands behind the armor is not passed on") {
