@@ -4,8 +4,8 @@
 
 #include "broker/approval_lines.h"
 #include "broker/line_connection.h"
-#include "shed/base/file.h"
 #include "shed/base/uuid.h"
+#include "shed/broker/private_socket.h"
 #include "shed/broker/status_socket.h"
 
 namespace shed::broker {
@@ -97,11 +97,7 @@ ApprovalChannel::~ApprovalChannel() {
 }
 
 Status ApprovalChannel::listen(const std::string& path) {
-  if (const Status made = make_private_directory(path.substr(0, path.rfind('/'))); !made)
-    return propagate(made);
-  net::Address address;
-  address.unix_path = path;
-  auto listener = net::Listener::open(loop_, address);
+  auto listener = open_private_socket(loop_, path);
   if (!listener) return propagate(listener);
   listener_.emplace(std::move(*listener));
   path_ = path;

@@ -4,9 +4,9 @@
 
 #include <optional>
 
-#include "shed/base/file.h"
 #include "shed/base/json.h"
 #include "shed/base/log.h"
+#include "shed/broker/private_socket.h"
 #include "shed/broker/status_socket.h"
 
 namespace shed::broker {
@@ -89,11 +89,7 @@ std::string default_control_socket() { return host_agent_socket_directory() + "/
 
 Result<std::unique_ptr<ControlSocket>> ControlSocket::open(async::Loop& loop, const std::string& path,
                                                            Run run) {
-  if (const Status made = make_private_directory(path.substr(0, path.rfind('/'))); !made)
-    return propagate(made);
-  net::Address address;
-  address.unix_path = path;
-  auto listener = net::Listener::open(loop, address);
+  auto listener = open_private_socket(loop, path);
   if (!listener) return propagate(listener);
   return std::make_unique<ControlSocket>(loop, std::move(*listener), std::move(run));
 }

@@ -5,6 +5,7 @@
 #include "broker/approval_lines.h"
 #include "shed/base/file.h"
 #include "shed/base/json.h"
+#include "shed/broker/private_socket.h"
 
 namespace shed::broker {
 namespace {
@@ -103,11 +104,7 @@ std::string default_status_socket() { return host_agent_socket_directory() + "/h
 
 Result<std::unique_ptr<StatusSocket>> StatusSocket::open(async::Loop& loop, const std::string& path,
                                                          std::function<StatusDocument()> current) {
-  if (const Status made = make_private_directory(path.substr(0, path.rfind('/'))); !made)
-    return propagate(made);
-  net::Address address;
-  address.unix_path = path;
-  auto listener = net::Listener::open(loop, address);
+  auto listener = open_private_socket(loop, path);
   if (!listener) return propagate(listener);
   return std::make_unique<StatusSocket>(loop, std::move(*listener), std::move(current));
 }
