@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 
+#include "agent.h"
 #include "played_guests.h"
 #include "shed/base/base64.h"
 #include "shed/base/clock.h"
@@ -27,7 +28,7 @@ constexpr std::size_t kWarmUpRounds = 1;
 constexpr std::size_t kSignsPerRound = 1000;
 constexpr std::size_t kSigner = 0;  // the guest that a rule allows
 
-constexpr std::string_view kConfig = R"(server: "http+unix://{}"
+constexpr std::string_view kConfig = R"(server: "unix://{}"
 approval_timeout: 1h
 ssh:
   rules:
@@ -122,15 +123,19 @@ class World {
     bus_.guest(kSigner).write(request());
     return bus_.guest(kSigner).read();
   }
-  // Over other bytes each time: for the replay guard and for the approver no two are the same.
-  std::string request() const {
+  // A file's signature in a namespace of its own: no two are the same for the replay guard, nor for whoever
+  // is asked.
+  std::string request() {
     const Uuid id = make_uuid7(system_clock().wall());
+    const std::string data = "SSHSIG" + text(fmt::format("bench-{}", ++requests_)) + text("") +
+                             text("sha512") + text(std::string(64, 'd'));
     return fmt::format(
         R"({{"id":"{}","namespace":"ssh-agent","type":"request","final":true,"timestamp":"2026-01-01T00:00:00Z",)"
         R"("payload":{{"operation":"sign","public_key":"{}","data":"{}","flags":0}}}})",
-        id.view(), key_, base64_encode(id.view()));
+        id.view(), key_, base64_encode(data));
   }
 
+  std::uint64_t requests_ = 0;
   std::string key_;
   Bus bus_;
   Child host_;
