@@ -107,6 +107,8 @@ async::Task<Result<std::size_t>> HttpConnection::receive() {
 }
 
 async::Task<Status> HttpConnection::read_message() {
+  bool has_header = false;
+  bool asked = false;
   for (;;) {
     const auto progress = parser_.advance(input_);
     if (!progress) co_return propagate(progress);
@@ -116,9 +118,14 @@ async::Task<Status> HttpConnection::read_message() {
       break;
     }
     if (*progress == HttpParser::Progress::kHeader) {
+      has_header = true;
+      continue;  // the body may be there already
+    }
+    if (has_header && !asked) {
+      asked = true;
+      if (!wants_body()) break;
       const Status status = co_await allow_body();
       if (!status) co_return status;
-      continue;  // the body may be there already
     }
     const auto count = co_await receive();
     if (!count) co_return propagate(count);
@@ -126,6 +133,13 @@ async::Task<Status> HttpConnection::read_message() {
   }
   input_.spare(kJsonPadding);
   co_return Status{};
+}
+
+bool HttpConnection::wants_body() {
+  const HttpExchange exchange(*this);
+  if (handler_.wants_body(exchange)) return true;
+  unwanted_ = closing_ = lingering_ = true;
+  return false;
 }
 
 async::Task<Status> HttpConnection::allow_body() {

@@ -28,6 +28,7 @@ class HttpConnection {
   async::Task<bool> read_request();
   async::Task<Result<std::size_t>> receive();
   async::Task<Status> read_message();
+  bool wants_body();
   async::Task<Status> allow_body();
   async::Task<> serve_request();
 
@@ -52,6 +53,7 @@ class HttpConnection {
   Buffer ahead_;  // what came while a handler waited for the end of the connection
   std::string head_;
   bool too_large_ = false;
+  bool unwanted_ = false;   // the body was not read
   bool closing_ = false;    // no further request
   bool lingering_ = false;  // the client may still be sending
   bool broken_ = false;     // nothing more can be sent

@@ -27,7 +27,7 @@ std::string_view HttpExchange::header(std::string_view name) const {
 }
 
 std::string_view HttpExchange::body() const {
-  if (body_too_large()) return {};
+  if (body_too_large() || connection_.unwanted_) return {};
   return connection_.parser_.body(connection_.input_);
 }
 

@@ -22,7 +22,7 @@ class HttpExchange {
   std::string_view query() const;  // without the question mark
   // Case-insensitive; empty when absent. The first of several.
   std::string_view header(std::string_view name) const;
-  // kJsonPadding bytes behind it are readable. Empty when body_too_large().
+  // kJsonPadding bytes behind it are readable. Empty when body_too_large(), or not wanted by the handler.
   std::string_view body() const;
   // The body is over the limit and was not read: answer 413; the connection ends after it.
   bool body_too_large() const;
@@ -57,6 +57,13 @@ class HttpHandler {
   virtual ~HttpHandler() = default;
   // Must respond; a request that it leaves unanswered gets a 500.
   virtual async::Task<> handle(HttpExchange& exchange) = 0;
+  // Asked after the header, when there is more of the body to come. False: it is not read, handle() is called
+  // at once with an empty body, and the connection ends after the answer. So nobody who is refused anyway
+  // takes the memory and the time of a body.
+  virtual bool wants_body(const HttpExchange& exchange) {
+    (void)exchange;
+    return true;
+  }
 };
 
 struct HttpServerOptions {
