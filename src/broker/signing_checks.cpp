@@ -49,11 +49,23 @@ bool is_web_page(const net::HttpExchange& exchange) {
 }  // namespace
 
 std::optional<SigningProxy::Answer> SigningProxy::refusal(const net::HttpExchange& exchange, Entry& entry) {
+  auto answer = refusal_of_head(exchange, entry);
+  if (!answer && entry.path == kSignPath) answer = check_body(exchange, entry);
+  return answer;
+}
+
+std::optional<SigningProxy::Answer> SigningProxy::refusal_of_head(const net::HttpExchange& exchange,
+                                                                  Entry& entry) {
   auto answer = check_caller(exchange);
   if (!answer) answer = check_route(exchange);
   if (!answer && entry.path != kHealthPath) answer = check_token(exchange, entry);
-  if (!answer && entry.path == kSignPath) answer = check_body(exchange, entry);
   return answer;
+}
+
+bool SigningProxy::wants_body(const net::HttpExchange& exchange) {
+  Entry entry;
+  entry.path = exchange.path();
+  return entry.path == kSignPath && !refusal_of_head(exchange, entry);
 }
 
 // First, so that a web page learns nothing else.

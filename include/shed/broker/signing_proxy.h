@@ -64,6 +64,8 @@ class SigningProxy : public net::HttpHandler {
                SigningPolicy* policy, Options options);
 
   async::Task<> handle(net::HttpExchange& exchange) override;
+  // Only of who may sign: 64 bodies of 16 MiB are for nobody else.
+  bool wants_body(const net::HttpExchange& exchange) override;
   // Waits for the requests under way, at most kSigningFarewellLimit.
   async::Task<> farewell();
 
@@ -85,6 +87,7 @@ class SigningProxy : public net::HttpHandler {
 
   static Answer text(int status, std::string_view line, std::string_view outcome = {});
   std::optional<Answer> refusal(const net::HttpExchange& exchange, Entry& entry);
+  std::optional<Answer> refusal_of_head(const net::HttpExchange& exchange, Entry& entry);
   std::optional<Answer> check_caller(const net::HttpExchange& exchange) const;
   std::optional<Answer> check_route(const net::HttpExchange& exchange) const;
   std::optional<Answer> check_token(const net::HttpExchange& exchange, Entry& entry);

@@ -98,6 +98,35 @@ TEST_CASE("a message of many parts is hashed as a whole") {
   CHECK(it.agent.signs[0].data == ssh::sshsig_signed_data("git", ssh::SshsigHash::kSha512, *digest));
 }
 
+// 16 MiB are announced; none of it is there yet.
+std::string head_for(std::string_view host) {
+  return fmt::format("POST /sign HTTP/1.1\r\nHost: {}\r\nExpect: 100-continue\r\nContent-Length: {}\r\n\r\n",
+                     host, kMaxSigningBody);
+}
+
+TEST_CASE("who is refused anyway is refused before the body is read") {
+  Fixture it;
+  net::Peer peer = it.connect();
+  const std::string answer = peer.ask(head_for("evil.example"));
+  INFO(answer);
+  CHECK(has_status(answer, 403));
+  CHECK(answer.contains("connection: close\r\n"));
+}
+
+TEST_CASE("who may sign is asked for the body") {
+  Fixture it;
+  net::Peer peer = it.connect();
+  CHECK(peer.ask(head_for("localhost")) == "HTTP/1.1 100 Continue\r\n\r\n");
+}
+
+TEST_CASE("a refused request that is there as a whole does not end its connection") {
+  Fixture it;
+  net::Peer peer = it.connect();
+  const std::string refused = "POST /sign HTTP/1.1\r\nHost: evil.example\r\nContent-Length: 1\r\n\r\nx";
+  CHECK(has_status(peer.ask(refused), 403));
+  sshsig_of(peer.ask(Fixture::post("message")));
+}
+
 TEST_CASE("flags and counter of a security key stay behind its signature") {
   Fixture it;
   it.agent.identities = std::vector<ssh::Identity>{{security_key(), ""}};
