@@ -114,7 +114,7 @@ async::Task<std::string> PauseGuard::handle(bus::IncomingRequest request) {
     auto ping = next_->handle(std::move(request));
     co_return co_await std::move(ping);
   }
-  const std::string_view op = operation_of(request);
+  const std::string_view op = operation_of(request, document_);
   if (switch_.pause_of(server, known.shed.name) != nullptr) co_return refuse(known, op, kReason);
 
   std::optional<std::string> answer;

@@ -88,8 +88,8 @@ std::string RateLimiter::refuse(const bus::IncomingRequest& request, bool ping, 
   const std::string reason =
       fmt::format("too many {} of this guest, again in {} s{}", ping ? "pings" : "requests", seconds,
                   ping ? std::string() : fmt::format("; limits.{} in extensions.yaml", section_name(ns_)));
-  refusals_.add(
-      request, {ns_, ping ? "ping" : operation_of(request), server_of(request, server_name_), kCode, reason});
+  refusals_.add(request, {ns_, ping ? "ping" : operation_of(request, document_),
+                          server_of(request, server_name_), kCode, reason});
   return error_payload("too many requests", "INTERNAL_ERROR", kCode, reason, Retry::kLater);
 }
 

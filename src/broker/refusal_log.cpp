@@ -4,8 +4,7 @@
 
 namespace shed::broker {
 
-std::string_view operation_of(const bus::IncomingRequest& request) {
-  JsonDocument document;
+std::string_view operation_of(const bus::IncomingRequest& request, JsonDocument& document) {
   const auto payload = document.parse(request.payload);
   const std::string_view operation = payload ? (*payload)["operation"].string_or("") : "";
   for (const std::string_view known :

@@ -196,7 +196,9 @@ async::Task<std::string> ReplayGuard::answer_again(const bus::IncomingRequest& r
 }
 
 std::string ReplayGuard::refuse(const bus::IncomingRequest& request, std::string_view reason) {
-  refusals_.add(request, {ns_, operation_of(request), server_of(request, server_name_), kDuplicate, reason});
+  JsonDocument document;
+  refusals_.add(request,
+                {ns_, operation_of(request, document), server_of(request, server_name_), kDuplicate, reason});
   return error_payload("request refused", kInternal, kDuplicate, reason);
 }
 

@@ -21,8 +21,8 @@
 namespace shed::broker {
 
 // The operation of a request, "unknown" for what is none: names come from a guest, and only known ones go
-// into a record.
-std::string_view operation_of(const bus::IncomingRequest& request);
+// into a record. `document` is for reading, and worth keeping.
+std::string_view operation_of(const bus::IncomingRequest& request, JsonDocument& document);
 // {"operation":"ping"}. What is longer than kMaxPing bytes is not looked at, and counts as another request.
 bool is_ping(const bus::IncomingRequest& request, JsonDocument& document);
 inline constexpr std::size_t kMaxPing = 128;
