@@ -62,12 +62,21 @@ def test_its_memory_is_locked_or_it_says_that_it_is_not(running):
 
 @pytest.mark.release  # a sanitizer needs the process open
 def test_its_descriptors_close_on_exec(running):
-    """The three standard ones are for whoever started it."""
+    """The three standard ones are for whoever started it. One that is gone again before it is looked at (a connection
+    that ended, a file that was read) says nothing."""
+    looked_at = 0
     for descriptor in os.listdir(f"/proc/{running.pid}/fdinfo"):
-        if int(descriptor) > 2:
+        if int(descriptor) <= 2:
+            continue
+        try:
             with open(f"/proc/{running.pid}/fdinfo/{descriptor}", encoding="ascii") as info:
                 flags = int(re.search(r"flags:\s*(\d+)", info.read())[1], 8)
-            assert flags & os.O_CLOEXEC, os.readlink(f"/proc/{running.pid}/fd/{descriptor}")
+            target = os.readlink(f"/proc/{running.pid}/fd/{descriptor}")
+        except FileNotFoundError:
+            continue
+        assert flags & os.O_CLOEXEC, target
+        looked_at += 1
+    assert looked_at >= 3  # at least the loop's own: epoll, its wake-up, the listening socket
 
 
 @pytest.mark.release  # a sanitizer needs the process open
