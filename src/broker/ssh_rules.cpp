@@ -14,15 +14,40 @@ bool fits(const std::optional<std::string>& wanted, std::string_view is) {
   return !wanted || glob_matches(is, *wanted);
 }
 
+bool is_unreadable(const ssh::SignedData& data) {
+  using Kind = ssh::SignedData::Kind;
+  return data.kind != Kind::kLogin && data.kind != Kind::kSshsig;
+}
+
+// OpenSSH's server lets `root:anything` in as root, Debian's `root/anything`, too; all of it is signed. Some
+// servers take accounts in any case.
+bool could_be_account(std::string_view user, std::string_view pattern) {
+  const std::string_view account = user.substr(0, user.find_first_of(":/"));
+  return glob_matches(user, pattern, LetterCase::kIgnored) ||
+         glob_matches(account, pattern, LetterCase::kIgnored);
+}
+
+bool fits_account(const SshRule& rule, std::string_view user) {
+  return rule.action == RuleAction::kAllow ? glob_matches(user, *rule.user)
+                                           : could_be_account(user, *rule.user);
+}
+
+// Servers and verifiers read more than we do: what we cannot read could be what is denied. Nothing is both a
+// login and a file's signature.
+bool fits_what_could_be(const SshRule& rule) {
+  if (rule.action == RuleAction::kAllow) return !rule.user && !rule.sshsig_namespace;
+  return !rule.sshsig_namespace || !(rule.user || rule.destination);
+}
+
 // All criteria but the destination.
 bool fits_without_host(const SshRule& rule, const RuleFacts& facts) {
-  using Kind = ssh::SignedData::Kind;
   const ssh::SignedData& data = facts.subject.data;
   if (!fits(rule.shed, facts.shed) || !fits(rule.server, facts.server)) return false;
   if (rule.key && *rule.key != facts.key) return false;
-  if (rule.user && !(data.is_login() && glob_matches(data.user, *rule.user))) return false;
+  if (is_unreadable(data)) return fits_what_could_be(rule);
+  if (rule.user && !(data.is_login() && fits_account(rule, data.user))) return false;
   return !rule.sshsig_namespace ||
-         (data.kind == Kind::kSshsig && glob_matches(data.sshsig_namespace, *rule.sshsig_namespace));
+         (!data.is_login() && glob_matches(data.sshsig_namespace, *rule.sshsig_namespace));
 }
 
 bool acts_on(const SshRule& rule, HostMatch host, bool revoked) {
@@ -107,6 +132,7 @@ bool SshRules::is_host(std::size_t rule, const SignSubject& subject) const {
 
 HostMatch SshRules::match_host(std::size_t rule, const SignSubject& subject) const {
   using Naming = ssh::KnownHosts::Naming;
+  if (is_unreadable(subject.data)) return HostMatch::kMaybe;
   if (!subject.data.is_login()) return HostMatch::kNo;
   const bool named = !subject.host_key.empty() && is_host(rule, subject);
   if (subject.proof != ssh::Proof::kProven) return named ? HostMatch::kClaimed : HostMatch::kMaybe;

@@ -49,6 +49,12 @@ bool covers(const SshRule& one, const SshRule& other) {
          covers_host(one, other);
 }
 
+// Data that we cannot read, see ssh_rules.h; and accounts that are spelled in another way.
+bool acts_on_what_could_be(const SshRule& rule) {
+  if (rule.action == RuleAction::kAllow) return !is_for_logins(rule) && !rule.sshsig_namespace;
+  return !(rule.destination && rule.require_proof.value_or(false));
+}
+
 bool has_same_criteria(const SshRule& one, const SshRule& other) {
   return one.shed == other.shed && one.server == other.server && one.key == other.key &&
          one.destination == other.destination && one.user == other.user &&
@@ -91,7 +97,9 @@ class Review {
     const SshRule& rule = rules_[at];
     for (const SshRule& earlier : std::span(rules_).first(at)) {
       if (!covers(earlier, rule)) continue;
-      if (has_same_criteria(earlier, rule) && earlier.action != rule.action) {
+      const bool contradict = has_same_criteria(earlier, rule) && earlier.action != rule.action;
+      if (!contradict && acts_on_what_could_be(rule) && !acts_on_what_could_be(earlier)) continue;
+      if (contradict) {
         note(rule, "contradicts rule {} (line {}), which counts because it comes first: {} and {}",
              earlier.number, earlier.line, rule_action_name(earlier.action), rule_action_name(rule.action));
       } else {

@@ -38,10 +38,10 @@ def servers(start_sshd, keys, known_hosts):
 
 @pytest.fixture
 def login(broker, agent, keys):
-    """login(server, config): the finished ssh."""
-    def run(server, config):
-        return broker.run_up(*server.ssh("echo in", more=server.only_with(keys["ed25519"])), agent=agent.path,
-                             config=config)
+    """login(server, config): the finished ssh; further options of it behind them."""
+    def run(server, config, *options):
+        return broker.run_up(*server.ssh("echo in", more=[*options, *server.only_with(keys["ed25519"])]),
+                             agent=agent.path, config=config)
     return run
 
 
@@ -70,6 +70,28 @@ def test_a_rule_keeps_ssh_out_of_one_server_and_the_log_says_why(login, servers,
     why = f"rule 1 of ssh.rules (up.yaml:1) denies login {two.user}@two.example"
     assert (record["code"], record["rule"], record["reason"]) == ("RULE_DENIED", "1 (line 1)", why)
     assert f"denied: {why}" in refused.stderr
+
+
+def test_an_account_that_is_denied_is_denied_under_its_other_spellings(login, servers, place):
+    """sshd lets `root:anything` in as root, and signs and checks all of it."""
+    one = servers[0]
+    config = ssh_config([f"{{ user: {one.user}, action: deny }}"], "approve-all")
+    for account in (one.user, f"{one.user}:x", f"{one.user}/x:y"):
+        assert login(one, config, f"User={account}").status == 255
+        record = signatures(place)[-1]
+        assert (record["code"], record["rule"]) == ("RULE_DENIED", "1 (line 1)"), account
+
+
+def test_a_login_that_only_the_server_can_read_does_not_get_past_a_rule_that_denies(login, servers, place):
+    """sshd takes `root:` and anything behind it, however long: longer than what is read as a login here."""
+    one = servers[0]
+    account = f"User={one.user}:{'x' * 600}"
+    assert login(one, ssh_config(["{ action: allow }"]), account).stdout == "in\n"
+    assert signatures(place)[-1]["subject"] == "opaque (a login with an impossible user name)"
+    for criterion in ("destination: one.example", f"user: {one.user}"):
+        refused = login(one, ssh_config([f"{{ {criterion}, action: deny }}"], "approve-all"), account)
+        assert refused.status == 255
+        assert signatures(place)[-1]["code"] == "RULE_DENIED"
 
 
 def test_a_rule_finds_a_host_behind_a_hashed_name(login, servers, known_hosts, place, programs):
@@ -204,9 +226,7 @@ def test_root_in_a_guest_does_not_get_past_a_rule_that_denies_by_naming_no_host(
     guest = root_guest(ssh_config(["{ destination: one.example, action: deny }"], "approve-all"))
     for name, attempt in forgeries(guest, *host_keys(servers)).items():
         answer = guest.asks(*attempt)
-        is_login = signatures(place)[-1]["subject"].startswith("login ")
-        # A login that might be for that host. What is none opens no server.
-        assert (answer.get("reason_code") == "RULE_DENIED") == is_login, f"{name}: {answer}"
+        assert answer.get("reason_code") == "RULE_DENIED", f"{name}: {answer}"
 
 
 def test_the_check_prints_the_rules_of_a_guest_and_warns_of_one_that_never_acts(broker, place):

@@ -3,14 +3,17 @@
 //
 // The first rule that acts on a request decides, before the policy does. A rule acts when all of its criteria
 // match; one without criteria acts on everything, data that nobody can read included. `user` and
-// `destination` match logins only, `sshsig_namespace` signatures of files only.
+// `destination` match logins only, `sshsig_namespace` signatures of files only; but `deny` and `ask` take
+// data that we cannot read for any of these: servers read more than we do. To them `user` matches in any
+// case, and also without what stands behind a ':' or '/', which is no part of the account to OpenSSH's
+// server.
 //
 // Whether a login is for a destination has three answers. The guest proves to which host it logs in with a
 // session bind (ssh/destination.h), but it need not tell us, and root in the guest tells us what it likes:
 //
 //   yes    proven, and it is that host
-//   no     proven to be another host, which the known_hosts files name; or no login
-//   maybe  not proven, or a host that the files do not name
+//   no     proven to be another host, which the known_hosts files name; or the signature of a file
+//   maybe  not proven, or a host that the files do not name; or data that we cannot read
 //
 // `allow` acts on yes alone; with `require_proof: false` also where that host is claimed. `deny` and `ask`
 // act on maybe, too: otherwise a guest would get past them by naming no host. With `require_proof: true` they
@@ -36,7 +39,7 @@ inline constexpr std::size_t kMaxRuleText = 256;  // bytes of a criterion
 enum class RuleAction : std::uint8_t { kAllow, kDeny, kAsk };
 std::string_view rule_action_name(RuleAction action);
 
-// What is absent matches anything. Names may have * and ? in them; letters count, but for a destination.
+// What is absent matches anything. Names may have * and ? in them; letters count, but where said otherwise.
 struct SshRule {
   std::size_t number = 0;  // from 1
   int line = 0;            // of the file

@@ -218,6 +218,9 @@ TEST_CASE("rules that differ in what they act on are not told") {
            "{ shed: \"ci-?\", action: allow }, { shed: \"ci-*\", action: deny }",
            "{ destination: \"*.example\", action: deny }, { destination: a.example, action: allow }",
            "{ user: git, action: allow }, { action: deny }",
+           // What cannot be read could be a login as git.
+           "{ user: \"g*\", action: allow }, { user: git, action: deny }",
+           "{ sshsig_namespace: \"*\", action: allow }, { sshsig_namespace: git, action: deny }",
            "{ sshsig_namespace: \"*\", action: allow }, { user: git, action: deny }",
        }) {
     CHECK(rule_notices(rules).empty());

@@ -97,13 +97,46 @@ TEST_CASE("a key is its fingerprint") {
 
 TEST_CASE("a rule with an account acts on logins only, one with a namespace on signatures of files only") {
   CHECK_FALSE(acts("{ user: \"*\", action: deny }", sshsig("git")));
-  CHECK_FALSE(acts("{ user: \"*\", action: deny }", SignSubject{}));
+  CHECK_FALSE(acts("{ user: \"*\", action: allow }", SignSubject{}));
   CHECK_FALSE(acts("{ sshsig_namespace: \"*\", action: deny }", login()));
-  CHECK_FALSE(acts("{ sshsig_namespace: \"*\", action: deny }", SignSubject{}));
+  CHECK_FALSE(acts("{ sshsig_namespace: \"*\", action: allow }", SignSubject{}));
   CHECK_FALSE(acts("{ destination: one.example, action: deny }", sshsig("git")));
-  CHECK_FALSE(acts("{ destination: one.example, action: deny }", SignSubject{}));
+  CHECK_FALSE(acts("{ destination: one.example, require_proof: false, action: allow }", SignSubject{}));
   CHECK(acts("{ sshsig_namespace: \"g?t\", action: deny }", sshsig("git")));
   CHECK_FALSE(acts("{ sshsig_namespace: git, action: deny }", sshsig("file")));
+}
+
+TEST_CASE("what cannot be read could be what is denied") {
+  SignSubject test;
+  test.data.kind = Kind::kAgentTest;
+  const std::string criterion =
+      GENERATE(as<std::string>{}, "user: root", "sshsig_namespace: git", "destination: one.example");
+  for (const std::string_view action : {"deny", "ask"}) {
+    const std::string rule = fmt::format("{{ {}, action: {} }}", criterion, action);
+    CHECK(acts(rule, SignSubject{}));
+    CHECK(acts(rule, test));
+  }
+  CHECK_FALSE(acts("{ destination: one.example, require_proof: true, action: deny }", SignSubject{}));
+  CHECK_FALSE(acts("{ user: root, sshsig_namespace: git, action: deny }", SignSubject{}));
+}
+
+TEST_CASE("an account is denied however a server would find it, and allowed as it is written only") {
+  const SshRules deny = rules_of("{ user: root, action: deny }"),
+                 ask = rules_of("{ user: root, action: ask }");
+  const SshRules allow = rules_of("{ user: root, action: allow }");
+  SignSubject subject = login();
+  for (const std::string_view user : {"root:x", "root:", "root/r", "root/r:x", "ROOT"}) {
+    subject.data.user = user;
+    CHECK(match(deny, subject) == 1);
+    CHECK(match(ask, subject) == 1);
+    CHECK(match(allow, subject) == 0);
+  }
+  for (const std::string_view user : {"rooted", "x:root", "x/root", ":root", ""}) {
+    subject.data.user = user;
+    CHECK(match(deny, subject) == 0);
+  }
+  subject.data.user = "team/root:x";
+  CHECK(match(rules_of("{ user: \"team/*\", action: deny }"), subject) == 1);
 }
 
 TEST_CASE("an allowed destination is a proven one") {
