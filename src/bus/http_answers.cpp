@@ -18,16 +18,16 @@ async::Task<> answer_error(net::HttpExchange& exchange, int status, std::string_
   (void)co_await exchange.respond(status, kJsonType, body, headers);
 }
 
-async::Task<bool> allow_caller(net::HttpExchange& exchange) {
-  if (!net::is_loopback_host(exchange.header("host"))) {
-    co_await answer_error(exchange, 403, "FORBIDDEN_HOST", "the Host header is not a loopback name");
-    co_return false;
-  }
-  if (!exchange.header("origin").empty()) {
-    co_await answer_error(exchange, 403, "FORBIDDEN_ORIGIN", "web pages are not served");
-    co_return false;
-  }
-  co_return true;
+async::Task<> answer_error(net::HttpExchange& exchange, HttpRefusal refusal) {
+  return answer_error(exchange, refusal.status, refusal.code, std::string(refusal.message), refusal.headers);
+}
+
+std::optional<HttpRefusal> check_caller(const net::HttpExchange& exchange) {
+  if (!net::is_loopback_host(exchange.header("host")))
+    return HttpRefusal{403, "FORBIDDEN_HOST", "the Host header is not a loopback name"};
+  if (!exchange.header("origin").empty())
+    return HttpRefusal{403, "FORBIDDEN_ORIGIN", "web pages are not served"};
+  return std::nullopt;
 }
 
 }  // namespace shed::bus

@@ -66,14 +66,21 @@ bool ListenerApi::is_authorized(std::string_view authorization) const {
   return is_bearer && equal_in_constant_time(authorization.substr(kScheme.size()), token_.reveal());
 }
 
+std::optional<HttpRefusal> ListenerApi::check_head(const net::HttpExchange& exchange) const {
+  if (auto refusal = check_caller(exchange)) return refusal;
+  if (is_authorized(exchange.header("authorization"))) return std::nullopt;
+  return HttpRefusal{401, "UNAUTHORIZED", "the bearer token of the bus (--token-file) is wanted",
+                     "www-authenticate: Bearer\r\n"};
+}
+
+bool ListenerApi::wants_body(const net::HttpExchange& exchange) {
+  const auto route = parse_route(exchange.path());
+  return route && route->action == "respond" && exchange.method() == "POST" && !check_head(exchange);
+}
+
 async::Task<> ListenerApi::handle(net::HttpExchange& exchange) {
-  const bool allowed = co_await allow_caller(exchange);
-  if (!allowed) co_return;
-  if (!is_authorized(exchange.header("authorization"))) {
-    co_return co_await answer_error(exchange, 401, "UNAUTHORIZED",
-                                    "the bearer token of the bus (--token-file) is wanted",
-                                    "www-authenticate: Bearer\r\n");
-  }
+  const auto refusal = check_head(exchange);
+  if (refusal) co_return co_await answer_error(exchange, *refusal);
   const std::string_view path = exchange.path();
   const bool get = exchange.method() == "GET";
   if (get && path == kListeners) co_return co_await list_listeners(exchange);

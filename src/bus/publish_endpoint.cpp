@@ -27,6 +27,12 @@ Refusal refusal_for(Errc code) {
   }
 }
 
+std::optional<HttpRefusal> check_head(const net::HttpExchange& exchange) {
+  if (exchange.path() != "/v1/publish") return HttpRefusal{404, "NOT_FOUND", "no such path"};
+  if (exchange.method() != "POST") return HttpRefusal{405, "METHOD_NOT_ALLOWED", "only POST is allowed"};
+  return check_caller(exchange);
+}
+
 async::Task<> keep_answer(async::Task<Result<GuestHalf::Reply>> request,
                           std::optional<Result<GuestHalf::Reply>>& reply, async::Event& over) {
   reply.emplace(co_await std::move(request));
@@ -52,15 +58,12 @@ async::Task<> PublishEndpoint::farewell() {
   (void)co_await idle;
 }
 
+bool PublishEndpoint::wants_body(const net::HttpExchange& exchange) { return !check_head(exchange); }
+
 async::Task<> PublishEndpoint::handle(net::HttpExchange& exchange) {
   const Visit visit(*this);
-  if (exchange.path() != "/v1/publish")
-    co_return co_await answer_error(exchange, 404, "NOT_FOUND", "no such path");
-  if (exchange.method() != "POST") {
-    co_return co_await answer_error(exchange, 405, "METHOD_NOT_ALLOWED", "only POST is allowed");
-  }
-  const bool allowed = co_await allow_caller(exchange);
-  if (!allowed) co_return;
+  const auto refusal = check_head(exchange);
+  if (refusal) co_return co_await answer_error(exchange, *refusal);
   if (exchange.body_too_large()) {
     co_return co_await answer_error(exchange, 413, "BODY_TOO_LARGE",
                                     fmt::format("the body is over {} bytes", kMaxPublishBody));

@@ -1,11 +1,15 @@
 // The host bus over HTTP: listeners, their event streams and their answers (protocol.md section 4).
 #pragma once
 
+#include <optional>
+
 #include "shed/base/secret.h"
 #include "shed/bus/host_half.h"
 #include "shed/net/http_server.h"
 
 namespace shed::bus {
+
+struct HttpRefusal;
 
 class ListenerApi : public net::HttpHandler {
  public:
@@ -16,8 +20,11 @@ class ListenerApi : public net::HttpHandler {
   ListenerApi(async::Loop& loop, HostHalf& half, Secret token = {})
       : loop_(loop), half_(half), token_(std::move(token)) {}
   async::Task<> handle(net::HttpExchange& exchange) override;
+  // Of answers only, and of those who may give one: 1 MiB is not for whoever reaches the port.
+  bool wants_body(const net::HttpExchange& exchange) override;
 
  private:
+  std::optional<HttpRefusal> check_head(const net::HttpExchange& exchange) const;
   bool is_authorized(std::string_view authorization) const;
   async::Task<> list_listeners(net::HttpExchange& exchange);
   async::Task<> list_sheds(net::HttpExchange& exchange);

@@ -17,6 +17,8 @@ class PublishEndpoint : public net::HttpHandler {
 
   PublishEndpoint(GuestHalf& half) : half_(half), idle_(half.loop()) {}
   async::Task<> handle(net::HttpExchange& exchange) override;
+  // Of a request that the header alone does not refuse.
+  bool wants_body(const net::HttpExchange& exchange) override;
 
   // From now on requests are refused with SHUTTING_DOWN, those that wait too.
   void shut_down();

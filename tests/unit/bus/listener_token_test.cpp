@@ -52,6 +52,20 @@ TEST_CASE("without the token nothing is, and the answer says how to ask") {
   CHECK(bus.half.subscriptions().empty());
 }
 
+TEST_CASE("no body is read of whoever may not answer") {
+  TokenBus bus;
+  const auto post = [](std::string_view path, std::string_view more) {
+    return fmt::format("POST {} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n{}\r\n", path,
+                       more);
+  };
+  constexpr std::string_view kRespond = "/api/plugins/listeners/ssh-agent/respond";
+  net::Peer stranger(bus.loop, bus.folder / "bus.sock");
+  CHECK(ask(stranger, post(kRespond, "")).is_error(401, "UNAUTHORIZED"));
+  constexpr std::string_view kToken = "Authorization: Bearer 0123456789abcdef\r\n";
+  net::Peer lost(bus.loop, bus.folder / "bus.sock");
+  CHECK(ask(lost, post("/api/plugins/sheds", kToken)).is_error(404, "NOT_FOUND"));
+}
+
 TEST_CASE("a guest that is full is 429 to the listener that answers it") {
   TestBus bus;
   FakePort db("db", "");

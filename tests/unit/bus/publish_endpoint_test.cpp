@@ -341,6 +341,15 @@ TEST_CASE("what a web page sends is refused") {
   CHECK(fixture.uplink.sent.empty());
 }
 
+TEST_CASE("no body is read of a request that is refused anyway") {
+  Fixture fixture;
+  const auto announce = [](std::string_view path, std::string_view host) {
+    return fmt::format("POST {} HTTP/1.1\r\nHost: {}\r\nContent-Length: 1000000\r\n\r\n", path, host);
+  };
+  CHECK(fixture.ask_once(announce(kPath, "evil.example")).is_error(403, "FORBIDDEN_HOST"));
+  CHECK(fixture.ask_once(announce("/", "localhost")).is_error(404, "NOT_FOUND"));
+}
+
 TEST_CASE("other paths and methods are refused") {
   Fixture fixture;
   CHECK(fixture.ask_once(http_post("/", kPing)).is_error(404, "NOT_FOUND"));
