@@ -240,6 +240,20 @@ TEST_CASE("a public key that is no key has the known text") {
   CHECK(error.code() == Errc::kNotFound);
 }
 
+TEST_CASE("a public key in another form than its own is no key") {
+  // ssh-agent signs with the key of the first one when it is asked for the others: they have other
+  // fingerprints.
+  const auto rsa = [](std::string_view exponent) {
+    std::string blob;
+    ssh::WireWriter(blob).string("ssh-rsa").string(exponent).mpint(std::string(256, 'n'));
+    return encode_sign_payload({blob, "data", 0, {}});
+  };
+  JsonDocument document;
+  CHECK(decode_sign_request(*document.parse(rsa("\x01\x01"))));
+  CHECK(sign_error(rsa(std::string_view("\0\x01\x01", 3))).text() == "invalid public key");
+  CHECK(sign_error(rsa(std::string_view("\0\0\x01\x01", 4))).text() == "invalid public key");
+}
+
 TEST_CASE("data that is not base64 has the known text") {
   for (const std::string_view fields :
        {R"("flags":0)", R"("data":7)", R"("data":null)", R"("data":"*")", R"("data":"AAA")"}) {
