@@ -61,8 +61,9 @@ net::HttpServerOptions SigningProxy::server_options() {
   options.max_connections = 64;
   options.max_header = std::size_t{16} * 1024;
   options.max_body = kMaxSigningBody;
+  // Who is slow or idle must not keep others out for long.
+  options.header_limit = Millis(3'000);
   options.request_limit = Millis(10'000);
-  // Who is idle must not keep others out for long.
   options.idle_limit = Millis(10'000);
   options.send_limit = Millis(10'000);
   return options;

@@ -1,5 +1,7 @@
 #include "http_connection.h"
 
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <array>
 #include <iterator>
@@ -57,11 +59,12 @@ std::string_view reason_phrase(int status) {
 }  // namespace
 
 HttpConnection::HttpConnection(async::Loop& loop, async::Stream stream, HttpHandler& handler,
-                               const HttpServerOptions& options)
+                               const HttpServerOptions& options, async::IntrusiveList<HttpConnection>& spare)
     : loop_(loop),
       stream_(std::move(stream)),
       handler_(handler),
       options_(options),
+      spare_(spare),
       parser_(HTTP_REQUEST, {options.max_header, options.max_body}) {}
 
 HttpConnection::~HttpConnection() {
@@ -83,12 +86,24 @@ async::Task<> HttpConnection::run() {
   if (lingering_) co_await drain();
 }
 
+void HttpConnection::become_spare() {
+  spare_since_ = loop_.clock().now();
+  spare_.push_back(*this);
+}
+
+void HttpConnection::dismiss() {
+  unlink();
+  ::shutdown(stream_.fd(), SHUT_RD);  // the next read is the end, once what has come is read
+}
+
 async::Task<bool> HttpConnection::read_request() {
   if (input_.empty()) {
+    become_spare();
     const auto readable = co_await async::with_timeout(loop_, options_.idle_limit, receive());
+    unlink();
     if (!readable || *readable == 0) co_return false;
   }
-  const auto complete = co_await async::with_timeout(loop_, options_.request_limit, read_message());
+  const Status complete = co_await read_message();
   if (complete) co_return true;
   const Errc code = complete.error().code();
   if (code == Errc::kClosed || code == Errc::kIo) co_return false;
@@ -107,32 +122,42 @@ async::Task<Result<std::size_t>> HttpConnection::receive() {
 }
 
 async::Task<Status> HttpConnection::read_message() {
-  bool has_header = false;
-  bool asked = false;
+  using Progress = HttpParser::Progress;
+  const SteadyTime end = loop_.clock().now() + options_.request_limit;
+  auto progress = parser_.advance(input_);
+  if (progress && *progress == Progress::kMore) {
+    // Short: nothing is known of the client yet, and whoever may send a body took no longer for this.
+    auto reading = async::with_timeout(loop_, options_.header_limit, read_on());
+    progress = co_await std::move(reading);
+  }
+  if (progress && *progress == Progress::kHeader) {
+    progress = parser_.advance(input_);  // the body may be there already
+  }
+  if (progress && *progress == Progress::kMore && wants_body()) {
+    const auto left = std::chrono::duration_cast<Millis>(end - loop_.clock().now());
+    auto reading = async::with_timeout(loop_, left, read_body());
+    progress = co_await std::move(reading);
+  }
+  if (!progress) co_return propagate(progress);
+  if (*progress == Progress::kBodyTooLarge) too_large_ = closing_ = lingering_ = true;
+  input_.spare(kJsonPadding);
+  co_return Status{};
+}
+
+async::Task<Result<HttpParser::Progress>> HttpConnection::read_on() {
   for (;;) {
-    const auto progress = parser_.advance(input_);
-    if (!progress) co_return propagate(progress);
-    if (*progress == HttpParser::Progress::kComplete) break;
-    if (*progress == HttpParser::Progress::kBodyTooLarge) {
-      too_large_ = closing_ = lingering_ = true;
-      break;
-    }
-    if (*progress == HttpParser::Progress::kHeader) {
-      has_header = true;
-      continue;  // the body may be there already
-    }
-    if (has_header && !asked) {
-      asked = true;
-      if (!wants_body()) break;
-      const Status status = co_await allow_body();
-      if (!status) co_return status;
-    }
     const auto count = co_await receive();
     if (!count) co_return propagate(count);
     if (*count == 0) co_return fail(Errc::kClosed, "the connection ended in the middle of a request");
+    const auto progress = parser_.advance(input_);
+    if (!progress || *progress != HttpParser::Progress::kMore) co_return progress;
   }
-  input_.spare(kJsonPadding);
-  co_return Status{};
+}
+
+async::Task<Result<HttpParser::Progress>> HttpConnection::read_body() {
+  const Status allowed = co_await allow_body();
+  if (!allowed) co_return propagate(allowed);
+  co_return co_await read_on();
 }
 
 bool HttpConnection::wants_body() {

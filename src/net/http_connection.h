@@ -12,22 +12,31 @@
 namespace shed::net {
 
 // Its buffers live as long as it does, and serve request after request.
-class HttpConnection {
+class HttpConnection : public async::ListHook {
  public:
+  // It is on the list `spare` while nobody would miss it: when no request has begun.
   HttpConnection(async::Loop& loop, async::Stream stream, HttpHandler& handler,
-                 const HttpServerOptions& options);
+                 const HttpServerOptions& options, async::IntrusiveList<HttpConnection>& spare);
   ~HttpConnection();
 
   // Until either side has had enough.
   async::Task<> run();
+
+  SteadyTime spare_since() const { return spare_since_; }
+  // Ends it, unless a request has just come: that one is answered yet.
+  void dismiss();
 
  private:
   friend class HttpExchange;
 
   // True when there is a request to answer.
   async::Task<bool> read_request();
+  void become_spare();
   async::Task<Result<std::size_t>> receive();
   async::Task<Status> read_message();
+  // Until the header is whole, or the message.
+  async::Task<Result<HttpParser::Progress>> read_on();
+  async::Task<Result<HttpParser::Progress>> read_body();
   bool wants_body();
   async::Task<Status> allow_body();
   async::Task<> serve_request();
@@ -48,6 +57,8 @@ class HttpConnection {
   async::Stream stream_;
   HttpHandler& handler_;
   const HttpServerOptions& options_;
+  async::IntrusiveList<HttpConnection>& spare_;
+  SteadyTime spare_since_{};
   HttpParser parser_;
   Buffer input_;
   Buffer ahead_;  // what came while a handler waited for the end of the connection

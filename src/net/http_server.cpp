@@ -8,6 +8,18 @@
 #include "socket_address.h"
 
 namespace shed::net {
+namespace {
+
+// A client that keeps its connection asks again within that, or does not miss it.
+constexpr Millis kSpareAge{1'000};
+
+async::Task<Status> wait_below(async::Scope& scope, std::size_t limit) {
+  auto waiting = scope.below(limit);
+  co_await std::move(waiting);
+  co_return Status{};
+}
+
+}  // namespace
 
 std::string_view HttpExchange::method() const { return connection_.parser_.method(); }
 
@@ -59,18 +71,37 @@ HttpServer::~HttpServer() = default;
 
 async::Task<> HttpServer::serve(async::Acceptor& acceptor) {
   for (;;) {
-    co_await connections_.below(options_.max_connections);
     auto fd = co_await acceptor.accept();
     if (!fd) {
       log::error("http: accept: {}", fd.error().text());
       co_return;
     }
+    auto room = make_room();
+    co_await std::move(room);
     connections_.spawn(serve_connection(async::Stream(connections_.loop(), std::move(*fd))));
   }
 }
 
+async::Task<> HttpServer::make_room() {
+  async::Loop& loop = connections_.loop();
+  while (connections_.size() >= options_.max_connections) {
+    Millis wait = kSpareAge;  // one may become idle meanwhile
+    if (!spare_.empty()) {
+      HttpConnection& oldest = spare_.front();
+      const auto age = std::chrono::duration_cast<Millis>(loop.clock().now() - oldest.spare_since());
+      if (age < kSpareAge) {
+        wait = kSpareAge - age;
+      } else {
+        oldest.dismiss();
+      }
+    }
+    auto below = async::with_timeout(loop, wait, wait_below(connections_, options_.max_connections));
+    (void)co_await std::move(below);
+  }
+}
+
 async::Task<> HttpServer::serve_connection(async::Stream stream) {
-  HttpConnection connection(connections_.loop(), std::move(stream), handler_, options_);
+  HttpConnection connection(connections_.loop(), std::move(stream), handler_, options_, spare_);
   co_await connection.run();
 }
 

@@ -278,10 +278,11 @@ def test_time_outs_end_a_client_that_sends_too_slowly(proxy):
 
 def test_a_connection_limit_lets_the_next_ones_wait_in_the_listen_queue(proxy):
     held = [socket.create_connection(("127.0.0.1", proxy.port)) for _ in range(64)]
-    for connection in held:  # they are served, and idle from here on
+    for connection in held:  # they are asked for their bodies, and busy from here on
         connection.settimeout(patience(10))
-        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        assert connection.recv(1000).startswith(b"HTTP/1.1 200 ")
+        connection.sendall(b"POST /sign HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n"
+                           b"Expect: 100-continue\r\n\r\n")
+        assert connection.recv(1000).startswith(b"HTTP/1.1 100 ")
     waiting = socket.create_connection(("127.0.0.1", proxy.port))
     waiting.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
     waiting.settimeout(0.3)
@@ -291,6 +292,15 @@ def test_a_connection_limit_lets_the_next_ones_wait_in_the_listen_queue(proxy):
     waiting.settimeout(patience(10))
     assert waiting.recv(1000).startswith(b"HTTP/1.1 200 ")
     for connection in [waiting, *held]:
+        connection.close()
+
+
+def test_clients_with_nothing_to_say_keep_nobody_out(proxy):
+    held = [socket.create_connection(("127.0.0.1", proxy.port)) for _ in range(65)]
+    watch = Stopwatch()
+    assert proxy.request("GET", "/healthz").status == 200
+    assert watch.seconds < 1 + patience(5)
+    for connection in held:
         connection.close()
 
 

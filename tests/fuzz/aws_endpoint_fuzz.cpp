@@ -84,7 +84,8 @@ std::string answer_to(const std::vector<std::string_view>& pieces, std::string_v
   check(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends) == 0);
   const UniqueFd client(ends[0]);
   const net::HttpServerOptions options = AwsEndpoint::server_options();
-  net::HttpConnection connection(loop, async::Stream(loop, UniqueFd(ends[1])), endpoint, options);
+  async::IntrusiveList<net::HttpConnection> spare;
+  net::HttpConnection connection(loop, async::Stream(loop, UniqueFd(ends[1])), endpoint, options, spare);
   bool ended = false;
   async::Scope scope(loop);
   scope.spawn(bus_server.serve(listener->acceptor()));

@@ -200,7 +200,7 @@ class Client {
   Client(async::Loop& loop, net::HttpHandler& api, std::pair<int, int> ends)
       : loop_(loop),
         end_(ends.first),
-        connection_(loop, async::Stream(loop, UniqueFd(ends.second)), api, options_),
+        connection_(loop, async::Stream(loop, UniqueFd(ends.second)), api, options_, spare_),
         tasks_(loop) {
     tasks_.spawn(run());
     loop.poll();
@@ -217,6 +217,7 @@ class Client {
 
   async::Loop& loop_;
   net::HttpServerOptions options_;
+  async::IntrusiveList<net::HttpConnection> spare_;
   UniqueFd end_;
   net::HttpConnection connection_;
   async::Scope tasks_;

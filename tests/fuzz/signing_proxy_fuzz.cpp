@@ -102,7 +102,8 @@ std::string answer_to(const std::vector<std::string_view>& pieces, std::string_v
   check(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends) == 0);
   const UniqueFd client(ends[0]);
   const net::HttpServerOptions options = SigningProxy::server_options();
-  net::HttpConnection connection(loop, async::Stream(loop, UniqueFd(ends[1])), proxy, options);
+  async::IntrusiveList<net::HttpConnection> spare;
+  net::HttpConnection connection(loop, async::Stream(loop, UniqueFd(ends[1])), proxy, options, spare);
   bool ended = false;
   async::Scope scope(loop);
   const auto run = [](net::HttpConnection& served, bool& over) -> async::Task<> {

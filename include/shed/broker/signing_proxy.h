@@ -52,8 +52,7 @@ class SigningProxy : public net::HttpHandler {
     bool on_unix_socket = false;          // no page reaches one: any Host will do
   };
 
-  // For the HttpServer in front of it: 64 connections, the next ones wait in the listen queue; 16 MiB, and 10
-  // s to send them.
+  // For the HttpServer in front of it: 64 connections, 3 s for a header; 16 MiB, and 10 s to send them.
   static net::HttpServerOptions server_options();
   // For the agent behind it: kSigningAgentLimit for each of its answers.
   static ssh::AgentOptions agent_options(std::string socket_path);

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "shed/async/list.h"
 #include "shed/async/scope.h"
 #include "shed/async/stream.h"
 #include "shed/base/result.h"
@@ -67,14 +68,17 @@ class HttpHandler {
 };
 
 struct HttpServerOptions {
-  std::size_t max_connections = 1024;  // the next waits in the listen queue
+  std::size_t max_connections = 1024;  // the next waits its turn, see HttpServer
   std::size_t max_header = 16 * 1024;  // 431 above
   std::size_t max_body = 1024 * 1024;  // HttpExchange::body_too_large() above
+  Millis header_limit{5'000};          // from the first byte of a request to the end of its header
   Millis request_limit{10'000};        // from the first byte of a request to its last
   Millis idle_limit{120'000};          // between requests of one connection
   Millis send_limit{30'000};           // until an answer, or a part of a stream, is with the peer
 };
 
+// When all connections are taken and another client comes, the one that has been idle longest is ended, if
+// that is for a second at least: who has nothing to say keeps nobody out. The others are left alone.
 class HttpServer {
  public:
   // The handler must outlive the server.
@@ -87,8 +91,10 @@ class HttpServer {
 
  private:
   async::Task<> serve_connection(async::Stream stream);
+  async::Task<> make_room();
   HttpHandler& handler_;
   HttpServerOptions options_;
+  async::IntrusiveList<HttpConnection> spare_;  // the longest first
   async::Scope connections_;
 };
 

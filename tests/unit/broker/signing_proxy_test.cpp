@@ -297,6 +297,7 @@ TEST_CASE("the limits of the server are the documented ones") {
   const net::HttpServerOptions options = SigningProxy::server_options();
   CHECK(options.max_connections == 64);
   CHECK(options.max_body == 16'777'216);
+  CHECK(options.header_limit == 3s);
   CHECK(options.request_limit == 10s);
   CHECK(options.idle_limit == 10s);
 }

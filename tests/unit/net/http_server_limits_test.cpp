@@ -108,13 +108,30 @@ TEST_CASE("100 Continue is sent to who waits for it, and only for a body that is
                     "HTTP/1.1 413"));
 }
 
-TEST_CASE("a request that comes too slowly gets a 408") {
+TEST_CASE("a header that comes too slowly gets a 408") {
   TestServer server(echo);
   Peer peer = server.connect();
   peer.send("POST / HTTP/1.1\r\n");
-  for (int i = 0; i < 9; ++i) {
+  for (int i = 0; i < 4; ++i) {
     server.pass(1s);
     CHECK(peer.ask("A: b\r\n").empty());
+  }
+  server.pass(999ms);
+  CHECK(peer.received().empty());
+  server.pass(1ms);
+  CHECK(starts_with(peer.received(), "HTTP/1.1 408 Request Timeout\r\n"));
+  CHECK(server.handler.calls == 0);
+}
+
+TEST_CASE("a header that comes in time leaves the body the rest of the request's time") {
+  TestServer server(echo);
+  Peer peer = server.connect();
+  peer.send("POST / HTTP/1.1\r\nHost: h\r\nContent-");
+  server.pass(4s);
+  peer.send("Length: 9\r\n\r\n");
+  for (int i = 0; i < 5; ++i) {
+    server.pass(1s);
+    CHECK(peer.ask("x").empty());
   }
   server.pass(999ms);
   CHECK(peer.received().empty());
@@ -152,6 +169,95 @@ TEST_CASE("a connection over the limit waits in the queue for its turn") {
   CHECK(third.ask(get("/3")).empty());
   first->close();
   CHECK(third.received() == ok("GET /3 [] "));
+}
+
+HttpServerOptions two_connections() {
+  HttpServerOptions options;
+  options.max_connections = 2;
+  return options;
+}
+
+TEST_CASE("who has been idle longest makes room for a new client, after a second") {
+  TestServer server(echo, two_connections());
+  Peer first = server.connect();
+  server.pass(500ms);
+  Peer second = server.connect();
+  Peer third = server.connect();
+  third.send(get("/3"));
+  server.pass(499ms);
+  CHECK(third.received().empty());
+  server.pass(1ms);
+  CHECK(third.received() == ok("GET /3 [] "));
+  CHECK(first.ended());
+  CHECK(second.ask(get("/2")) == ok("GET /2 [] "));
+}
+
+TEST_CASE("a client that comes when somebody has long been idle does not wait") {
+  TestServer server(echo, two_connections());
+  Peer first = server.connect();
+  CHECK(first.ask(get("/1")) == ok("GET /1 [] "));
+  Peer second = server.connect();
+  server.pass(1s);
+  CHECK(second.ask(get("/2")) == ok("GET /2 [] "));
+  CHECK(server.connect().ask(get("/3")) == ok("GET /3 [] "));
+  CHECK(first.ended());
+  CHECK_FALSE(second.ended());
+}
+
+TEST_CASE("who is idle is left alone while there is room") {
+  TestServer server(echo, two_connections());
+  Peer first = server.connect();
+  server.pass(60s);
+  CHECK(server.connect().ask(get("/2")) == ok("GET /2 [] "));
+  CHECK(first.ask(get("/1")) == ok("GET /1 [] "));
+}
+
+TEST_CASE("nobody makes room who waits for an answer or has begun to ask") {
+  TestServer server([](HttpExchange& exchange) -> async::Task<> { co_await exchange.disconnected(); },
+                    two_connections());
+  Peer waiting = server.connect();
+  waiting.send(get("/1"));
+  Peer asking = server.connect();
+  asking.send("GET /2 HT");
+  Peer third = server.connect();
+  third.send(get("/3"));
+  server.pass(4s);
+  CHECK(server.handler.calls == 1);
+  CHECK_FALSE(waiting.ended());
+  CHECK_FALSE(asking.ended());
+}
+
+TEST_CASE("headers that drip into every connection keep others out for the header's time only") {
+  TestServer server(echo, two_connections());
+  Peer first = server.connect();
+  Peer second = server.connect();
+  first.send("GET / HTTP/1.1\r\n");
+  second.send("GET / HTTP/1.1\r\n");
+  Peer third = server.connect();
+  third.send(get("/3"));
+  for (int i = 0; i < 5; ++i) {
+    CHECK(third.received().empty());
+    first.send("A: b\r\n");
+    second.send("A: b\r\n");
+    server.pass(1s);
+  }
+  server.pass(1s);
+  CHECK(third.received() == ok("GET /3 [] "));
+}
+
+TEST_CASE("a request that comes as its connection is to make room is answered yet") {
+  HttpServerOptions options;
+  options.max_connections = 1;
+  TestServer server(echo, options);
+  Peer first = server.connect();
+  server.pass(999ms);
+  Peer second = server.connect();
+  second.send(get("/2"));
+  const std::string request = get("/1");
+  REQUIRE(::send(first.fd(), request.data(), request.size(), 0) == static_cast<ssize_t>(request.size()));
+  server.pass(1ms);
+  CHECK(first.received() == ok("GET /1 [] "));
+  CHECK(second.received() == ok("GET /2 [] "));
 }
 
 TEST_CASE("a client that does not read its answer is let go in time") {
