@@ -16,9 +16,11 @@ namespace {
 constexpr std::size_t kReadSize = 4096;
 // A larger buffer is given back after the request that needed it.
 constexpr std::size_t kKeptCapacity = 64 * 1024;
-// What is read and thrown away so that a client that still sends can see the answer.
-constexpr std::size_t kMaxDrained = 4 * 1024 * 1024;
-constexpr Millis kDrainLimit{1'000};
+// What is read and thrown away so that a client that still sends can see the answer: twice the largest body,
+// so that one which is somewhat too large is told so, and not less than this. It costs time and no memory.
+constexpr std::size_t kMinDrained = 4 * 1024 * 1024;
+constexpr Millis kDrainLimit{5'000};
+constexpr Millis kQuietLimit{1'000};  // between two parts of it
 // What a client may send ahead while its request is being answered and the handler watches for its end.
 constexpr std::size_t kMaxAhead = 4096;
 // A stream's parts up to this size are copied behind their length and leave in one system call.
@@ -93,6 +95,7 @@ void HttpConnection::become_spare() {
 
 void HttpConnection::dismiss() {
   unlink();
+  dismissed_ = true;
   ::shutdown(stream_.fd(), SHUT_RD);  // the next read is the end, once what has come is read
 }
 
@@ -241,13 +244,16 @@ async::Task<> HttpConnection::wait_for_end() {
 
 async::Task<> HttpConnection::drain() {
   stream_.shut_down_writing();
+  become_spare();
   (void)co_await async::with_timeout(loop_, kDrainLimit, discard_input());
 }
 
 async::Task<Status> HttpConnection::discard_input() {
-  for (std::size_t total = 0; total < kMaxDrained;) {
+  const std::size_t most = std::max(kMinDrained, 2 * options_.max_body);
+  for (std::size_t total = 0; total < most && !dismissed_;) {
     input_.clear();
-    const auto count = co_await stream_.read(input_.spare(kKeptCapacity));
+    auto reading = async::with_timeout(loop_, kQuietLimit, stream_.read(input_.spare(kKeptCapacity)));
+    const auto count = co_await std::move(reading);
     if (!count || *count == 0) break;
     total += *count;
   }

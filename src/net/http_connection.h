@@ -14,7 +14,8 @@ namespace shed::net {
 // Its buffers live as long as it does, and serve request after request.
 class HttpConnection : public async::ListHook {
  public:
-  // It is on the list `spare` while nobody would miss it: when no request has begun.
+  // It is on the list `spare` while nobody would miss it: when no request has begun, or it has its answer and
+  // still sends.
   HttpConnection(async::Loop& loop, async::Stream stream, HttpHandler& handler,
                  const HttpServerOptions& options, async::IntrusiveList<HttpConnection>& spare);
   ~HttpConnection();
@@ -68,7 +69,8 @@ class HttpConnection : public async::ListHook {
   bool closing_ = false;    // no further request
   bool lingering_ = false;  // the client may still be sending
   bool broken_ = false;     // nothing more can be sent
-  bool bodiless_ = false;   // the answer has no body, whatever the handler writes
+  bool dismissed_ = false;
+  bool bodiless_ = false;  // the answer has no body, whatever the handler writes
   bool chunked_ = false;
 };
 

@@ -25,7 +25,8 @@ class HttpExchange {
   std::string_view header(std::string_view name) const;
   // kJsonPadding bytes behind it are readable. Empty when body_too_large(), or not wanted by the handler.
   std::string_view body() const;
-  // The body is over the limit and was not read: answer 413; the connection ends after it.
+  // The body is over the limit and was not read: answer 413; the connection ends after it. Of what the client
+  // still sends, twice the limit is thrown away, so that it sees the answer.
   bool body_too_large() const;
 
   // Answers; once. `headers` are further header lines, each ended by CR LF. Errc::kTimeout when the

@@ -124,7 +124,13 @@ class FunctionHandler : public HttpHandler {
     ++calls;
     return function_(exchange);
   }
+  bool wants_body(const HttpExchange& exchange) override {
+    ++asked;
+    return !wants || wants(exchange);
+  }
   int calls = 0;
+  int asked = 0;                                     // for a body
+  std::function<bool(const HttpExchange&)> wants{};  // without it, all of them
 
  private:
   Function function_;
