@@ -193,7 +193,7 @@ std::size_t AskingGate::end(std::string_view server, std::string_view shed, std:
     pending->taken_back = reason;
     pending->over.set();
   }
-  return shed.empty() ? grants_.end_all(reason) : grants_.end_guest(server, shed, reason);
+  return grants_.end_guest(server, shed, reason);
 }
 
 std::shared_ptr<AskingGate::Pending> AskingGate::pending_for(const AskedFor& asked) const {

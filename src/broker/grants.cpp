@@ -100,7 +100,7 @@ bool Grants::revoke(std::string_view id) {
 
 std::size_t Grants::end_guest(std::string_view server, std::string_view shed, std::string_view reason) {
   const auto is_meant = [&](const Grant& grant) {
-    return grant.asked.shed == shed && (server.empty() || grant.asked.server == server);
+    return (shed.empty() || grant.asked.shed == shed) && (server.empty() || grant.asked.server == server);
   };
   return say_what_ended(std::erase_if(grants_, is_meant), reason);
 }

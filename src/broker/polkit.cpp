@@ -61,7 +61,7 @@ class Polkit : public OneAtATime {
   async::Task<Answer> show(ApprovalQuestion question, std::uint64_t count, Millis limit) override {
     const auto start = start_time(options_.process_status);
     if (!start) co_return denied("polkit cannot be asked: " + start.error().text());
-    std::string text = question_text(question, count).text;
+    auto [text, whole] = question_text(question, count);
     std::ranges::replace(text, '\n', ' ');
     log::info("polkit asks for this: {}", text);
     async::CaptureOptions options;
@@ -78,11 +78,11 @@ class Polkit : public OneAtATime {
     const auto run = co_await std::move(running);
     if (!run && run.error().code() == Errc::kTimeout) co_return timed_out(limit);
     if (!run) co_return denied("polkit cannot be asked: " + run.error().text());
-    co_return read(*run);
+    co_return read(*run, whole);
   }
 
   // The exit codes of pkcheck(1).
-  Answer read(const async::CapturedRun& run) const {
+  Answer read(const async::CapturedRun& run, bool whole) const {
     if (run.status.signal != 0)
       return denied(fmt::format("pkcheck failed: ended by signal {}", run.status.signal));
     switch (run.status.code) {
@@ -90,7 +90,7 @@ class Polkit : public OneAtATime {
         Answer answer;
         answer.approved = true;
         answer.decided_by = environment("USER");
-        answer.scope_as_configured = true;
+        answer.scope_as_configured = whole;
         return answer;
       }
       case 1:

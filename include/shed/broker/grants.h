@@ -70,7 +70,8 @@ class Grants {
   std::size_t size() const;
   // False when there is none of that id.
   bool revoke(std::string_view id);
-  // Those of one guest; an empty server means every server. How many ended. `reason` is for the log.
+  // Those of one guest, or of all with an empty name; an empty server means every server. How many ended.
+  // `reason` is for the log.
   std::size_t end_guest(std::string_view server, std::string_view shed, std::string_view reason);
   // All of them, as when the screen is locked.
   std::size_t end_all(std::string_view reason);

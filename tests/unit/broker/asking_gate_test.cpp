@@ -442,6 +442,17 @@ TEST_CASE("ending a guest's rights denies what it waits for, and no other guest'
   check_denied(*other, "paused");
 }
 
+TEST_CASE("ending what all guests on one server have leaves the others what they have") {
+  ApprovalFixture fixture;
+  const Approver approver = fixture.connect();
+  ApprovalQuestion elsewhere = login_question("web", "git commit");
+  elsewhere.server = "elsewhere";
+  fixture.grants.add(asked_for(login_question("web", "git commit")), Scope::kPerSession, 1h, "me");
+  fixture.grants.add(asked_for(elsewhere), Scope::kPerSession, 1h, "me");
+  CHECK(fixture.gate.end("elsewhere", "", "paused") == 1);
+  CHECK(fixture.grants.size() == 1);
+}
+
 TEST_CASE("a locked screen ends grants, and leaves questions to who comes back") {
   ApprovalFixture fixture;
   const Approver approver = fixture.connect();

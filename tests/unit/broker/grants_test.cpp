@@ -141,6 +141,17 @@ TEST_CASE("one guest's grants end together, on one server or on all") {
   CHECK(fixture.covers(login("api")));
 }
 
+TEST_CASE("the grants of all guests on one server end together, and on no other one") {
+  Fixture fixture;
+  AskedFor elsewhere = login();
+  elsewhere.server = "other";
+  fixture.grants.add(login(), Scope::kPerSession, 1h, "me");
+  fixture.grants.add(elsewhere, Scope::kPerSession, 1h, "me");
+  CHECK(fixture.grants.end_guest("other", "", "revoked") == 1);
+  CHECK(fixture.covers(login()));
+  CHECK(fixture.grants.end_guest("", "", "revoked") == 1);
+}
+
 TEST_CASE("a locked screen ends every grant") {
   Fixture fixture;
   fixture.grants.add(login(), Scope::kPerSession, 1h, "me");

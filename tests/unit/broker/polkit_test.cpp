@@ -47,6 +47,15 @@ TEST_CASE_METHOD(PolkitFixture, "what is asked is in the log, because polkit doe
                   "proven. Key: me@desk, ssh-ed25519 SHA256:key") == 1);
 }
 
+TEST_CASE_METHOD(PolkitFixture, "a yes to what is not whole in the log is for one request") {
+  ApprovalQuestion question = login_question();
+  question.subject = "login " + std::string(500, 'x') + "@github.com";
+  const auto person = pkcheck("exit 0");
+  const Person::Answer answer = loop.block_on(person->ask(std::move(question), 1, 20s));
+  CHECK(answer.approved);
+  CHECK_FALSE(answer.scope_as_configured);
+}
+
 TEST_CASE_METHOD(PolkitFixture, "each way in which pkcheck ends without a yes is told") {
   const auto [script, reason] = GENERATE(table<std::string, std::string>({
       {"exit 1", "the authentication failed, or polkit's rules say no"},
