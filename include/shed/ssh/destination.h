@@ -2,8 +2,9 @@
 //
 // A client tells its agent with session-bind@openssh.com (OpenSSH's PROTOCOL.agent, section 1) to which host
 // each connection belongs: the server's host key has signed the session id, and the session id is in the data
-// that the login signs. A guest sends what it likes, but it can make no such signature for a host key that is
-// not its own: a proven login opens a server that has this host key, and no other.
+// that the login signs. A guest sends what it likes, but it can make no such signature for a host key that it
+// does not have: a proven login opens a server that has this host key, and no other. With a host's key it can
+// prove any login that is not hostbound to be for that host, as every client of an agent can.
 //
 // A connection whose agent was forwarded has one bind for each hop, oldest first: every one but the last is a
 // forwarding one, and the last is the destination.
