@@ -51,6 +51,7 @@ net::HttpServerOptions AwsEndpoint::server_options() {
   options.max_header = std::size_t{8} * 1024;
   options.max_body = kMaxBody;
   options.request_limit = Millis(10'000);
+  options.header_limit = options.request_limit;  // there is hardly more than a header
   options.idle_limit = Millis(60'000);
   options.send_limit = Millis(10'000);
   return options;
