@@ -8,10 +8,14 @@
 #include "shed/broker/aws_handler.h"
 #include "shed/broker/docker_handler.h"
 #include "shed/broker/docker_logins.h"
+#include "shed/bus/fair_queue.h"
 #include "shed/ssh/choose_backend.h"
 
 namespace shed::broker {
 namespace {
+
+// A guest whose signatures all wait for a person at the agent leaves it to the others.
+static_assert(ssh::kMaxAgentOperations >= 2 * bus::FairQueue::kWindow);
 
 ssh::BackendMode backend_mode(SshMode mode) {
   switch (mode) {

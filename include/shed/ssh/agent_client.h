@@ -14,8 +14,10 @@
 
 namespace shed::ssh {
 
-// Operations under way at a time; the others wait their turn, inside their own time limit.
-inline constexpr std::size_t kMaxAgentOperations = 64;
+// Operations under way at a time; the others wait their turn, inside their own time limit. Twice as many as
+// the bus lets one guest have: an agent that waits for a person with all of them has turns left for the
+// others.
+inline constexpr std::size_t kMaxAgentOperations = 128;
 // Getting to the agent: a turn, all attempts to connect, sending the binds; for list also the answer.
 inline constexpr Millis kAgentLimit{3'000};
 // The agent's answer to sign.
