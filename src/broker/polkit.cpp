@@ -61,7 +61,8 @@ class Polkit : public OneAtATime {
   async::Task<Answer> show(ApprovalQuestion question, std::uint64_t count, Millis limit) override {
     const auto start = start_time(options_.process_status);
     if (!start) co_return denied("polkit cannot be asked: " + start.error().text());
-    auto [text, whole] = question_text(question, count);
+    const QuestionText asked = question_text(question, count);
+    std::string text = asked.text;
     std::ranges::replace(text, '\n', ' ');
     log::info("polkit asks for this: {}", text);
     async::CaptureOptions options;
@@ -78,7 +79,7 @@ class Polkit : public OneAtATime {
     const auto run = co_await std::move(running);
     if (!run && run.error().code() == Errc::kTimeout) co_return timed_out(limit);
     if (!run) co_return denied("polkit cannot be asked: " + run.error().text());
-    co_return read(*run, whole);
+    co_return read(*run, asked.whole);
   }
 
   // The exit codes of pkcheck(1).
