@@ -9,7 +9,7 @@ import pytest
 
 from support import agent_wire
 from support.broker import APPROVE_ALL, audit_records
-from support.waiting import wait_until
+from support.waiting import keep_away_from_midnight, wait_until
 
 
 @pytest.fixture
@@ -250,6 +250,7 @@ def test_follow_prints_what_comes(broker, sign, place):
 
 
 def test_summary_counts_by_guest_and_day(broker, sign):
+    keep_away_from_midnight()
     sign(3)
     sign(1, "ssh: { approval: { policy: deny-all } }\n")
     lines = broker.run("audit", "summary").stdout.splitlines()

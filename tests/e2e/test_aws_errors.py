@@ -122,7 +122,7 @@ def test_an_sts_that_hangs_is_503_within_three_seconds(chain, sts):
     sts.answer = hang
     watch = Stopwatch()
     document = check_document(chain.get(), 503, "TIMEOUT")
-    assert watch.seconds < patience(3.5)
+    assert watch.seconds < 3 + patience(2)
     assert "hint" in document
     # The request goes on, and what it brings is for the next who asks.
     release.set()
@@ -263,7 +263,7 @@ def test_a_program_that_hangs_holds_up_nobody_for_long(start_with_program, place
     chain = start_with_program(f"echo $$ >{place.work}/pid; exec sleep 100")
     watch = Stopwatch()
     check_document(chain.get(), 503, "TIMEOUT")
-    assert watch.seconds < patience(3.5)
+    assert watch.seconds < 3 + patience(2)
     assert chain.ask({"operation": "ping"})["status"] == "ok"
     assert chain.host.terminate() == 0
     pid = int((place.work / "pid").read_text())

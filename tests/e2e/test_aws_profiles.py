@@ -1,5 +1,6 @@
 """Where the owner's own credentials come from, and what the configuration makes of a session."""
 
+import contextlib
 import json
 import re
 
@@ -213,7 +214,8 @@ def test_nothing_is_written_to_disk(chain, place):
     assert chain.get().status == 200
     for path in place.root.rglob("*"):
         if path.is_file() and path.parent.name != ".aws":
-            assert not any(secret.encode() in path.read_bytes() for secret in SECRETS), path
+            with contextlib.suppress(FileNotFoundError):  # a status that was just replaced
+                assert not any(secret.encode() in path.read_bytes() for secret in SECRETS), path
 
 
 # Passthrough.

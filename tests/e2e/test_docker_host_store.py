@@ -127,7 +127,7 @@ def test_a_helper_that_hangs_is_killed_with_its_children_and_delays_nobody(chain
     assert secret_of(guest, "quay.io") == OWNER.password
     assert watch.seconds < patience(3) and slow.running
     assert slow.wait(10) == 1
-    assert watch.seconds < patience(6)
+    assert watch.seconds < 5 + patience(2)
     assert slow.stdout == (f"docker-credential-shed: {REGISTRY}: a helper or a login file failed on the host; "
                            "its log says which\n")
     wait_until(lambda: not any(is_alive(pid) for pid in pids), 3, "the helper and its child are gone")
@@ -141,7 +141,7 @@ def is_alive(pid):
     try:
         with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
             return stat.read().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # the latter where it is gone between the opening and the reading
         return False
 
 

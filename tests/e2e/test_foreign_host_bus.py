@@ -11,6 +11,7 @@ from support import agent_wire
 from support.fake_agent import FakeAgent, identities_answer
 from support.foreign_host_bus import request_envelope
 from support.keys import KINDS, algorithm_of, verifies
+from support.waiting import patience
 
 UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 RFC3339_UTC = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
@@ -60,7 +61,7 @@ def test_a_response_echoes_shed_and_namespace_and_names_the_request(bus, host):
 
 def test_a_response_is_posted_as_json(bus, host):
     bus.stream().event(request_envelope({"operation": "ping"}))
-    namespace, _, headers = bus.responses.get(timeout=10)
+    namespace, _, headers = bus.responses.get(timeout=patience(20))
     assert namespace == "ssh-agent" and headers["Content-Type"].startswith("application/json")
 
 

@@ -1,11 +1,11 @@
 """What stands in front of the handlers: a host bus that brings the same request again gets no second signature."""
 
 import base64
-import json
 import time
 
 import pytest
 
+from support.broker import audit_records
 from support.foreign_host_bus import request_envelope, uuid7
 from support.waiting import wait_until
 
@@ -26,7 +26,7 @@ def sign_payload(key, data=b"data"):
 
 
 def records(place):
-    return [json.loads(line) for line in place.audit_log.read_text().splitlines()]
+    return [dict(record) for record in audit_records(place.audit_log)]
 
 
 def test_a_request_that_is_delivered_again_is_signed_once(bus, host, keys, place):

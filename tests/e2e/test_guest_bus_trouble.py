@@ -81,7 +81,7 @@ def test_a_late_answer_is_a_failure_after_three_seconds(broker, start_guest_bus,
     watch = Stopwatch()
     with agent_wire.AgentConnection(relay.sock) as connection:
         assert connection.sign(keys["ed25519"].blob, b"data") is None
-        assert 2.8 < watch.seconds < 3 + patience(1)
+        assert 2.8 < watch.seconds < 3 + patience(2)
         relay.wait_for_stderr("ssh-agent sign request timed out — shed-host-agent may not be running")
         release.set()
         assert len(connection.identities()) == len(keys), "the late answer is not taken for the next one"
@@ -152,6 +152,6 @@ def test_a_ping_without_an_answer_holds_the_start_for_two_seconds_at_most(broker
     watch = Stopwatch()
     relay = broker.start_relay(bus.url)
     assert len(agent_wire.identities(relay.sock)) == len(keys)
-    assert watch.seconds < 2 + patience(1)
+    assert watch.seconds < 2 + patience(2)
     relay.wait_for_stderr("shed-host-agent|shed-ext host", 5)
     release.set()

@@ -9,7 +9,7 @@ import pytest
 
 from support import agent_wire
 from support.agent_wire import FAILURE, MAX_MESSAGE, REQUEST_IDENTITIES, SIGN_REQUEST, AgentConnection, string
-from support.broker import resident_bytes
+from support.broker import relay_status, resident_bytes
 from support.waiting import Stopwatch, patience, wait_until
 
 
@@ -133,6 +133,7 @@ def test_a_client_that_connects_and_says_nothing_delays_nobody(relay, keys):
 
 
 def test_garbage_is_logged_once_and_not_for_every_byte(relay):
+    wait_until(lambda: relay_status(relay)["state"] == "connected", 5, "all is said that is said at the start")
     before = relay.stderr.count("\n")
     with AgentConnection(relay.sock) as connection:
         connection.send(b"\xff" * 5000)

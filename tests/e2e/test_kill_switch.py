@@ -149,24 +149,27 @@ def test_what_is_in_work_at_a_back_end_is_dropped(broker, place, keys, closing):
 def test_a_pause_gets_through_a_flood(broker, agent, place, keys):
     chain = Chain(broker, agent, place, UNLIMITED)
     stop = threading.Event()
+    # (whether it was asked after the pause, whether it was signed)
+    paused = threading.Event()
     signed = []
 
     def flood():
-        with AgentConnection(chain.sock) as connection:
+        with AgentConnection(chain.sock, seconds=60) as connection:
             while not stop.is_set():
-                signed.append(connection.sign(keys["ed25519"].blob, b"data") is not None)
+                later = paused.is_set()
+                signed.append((later, connection.sign(keys["ed25519"].blob, b"data") is not None))
     threads = [threading.Thread(target=flood) for _ in range(16)]
     try:
         for thread in threads:
             thread.start()
-        wait_until(lambda: sum(signed) > 200, 20, "the flood")
+        wait_until(lambda: len([True for _, good in signed.copy() if good]) > 200, 20, "the flood")
         watch = Stopwatch()
         done = chain.control("pause")
         assert done.status == 0, done.stderr
-        assert watch.seconds < patience(2)
-        count = len(signed)
-        wait_until(lambda: len(signed) > count + 200, 20, "the flood goes on")
-        assert not any(signed[count + 32:])
+        assert watch.seconds < patience(5)
+        paused.set()
+        wait_until(lambda: len([True for later, _ in signed.copy() if later]) > 200, 20, "the flood goes on")
+        assert not any(good for later, good in signed.copy() if later)
     finally:
         stop.set()
         for thread in threads:

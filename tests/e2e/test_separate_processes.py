@@ -67,7 +67,7 @@ def test_without_a_host_requests_fail_at_once_and_say_why(broker, bus):
     assert not answers_lists(relay.sock)
     assert watch.seconds < patience(1)
     relay.wait_for_stderr("list.*: .+")
-    assert relay_status(relay)["state"] == "waiting" and relay_status(relay)["reason"]
+    wait_until(lambda: relay_status(relay)["state"] == "waiting" and relay_status(relay)["reason"], 5, "state waiting")
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL], ids=["stopped", "killed"])

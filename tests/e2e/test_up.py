@@ -1,5 +1,6 @@
 """`shed-ext up`: what the command sees, what is printed, and how it ends."""
 
+import contextlib
 import os
 import signal
 
@@ -101,7 +102,11 @@ def test_sockets_are_private_and_gone_afterwards(broker, agent, place):
 
 def test_no_tcp_port_is_opened(broker, agent):
     up = broker.start_up(agent.path)
-    inodes = {os.readlink(f"/proc/{up.pid}/fd/{fd}") for fd in os.listdir(f"/proc/{up.pid}/fd")}
+    inodes = set()
+    for descriptor in os.listdir(f"/proc/{up.pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):  # one that is closed again listens to nobody
+            inodes.add(os.readlink(f"/proc/{up.pid}/fd/{descriptor}"))
+    assert any(inode.startswith("socket:") for inode in inodes)
     for table in ("tcp", "tcp6", "udp", "udp6"):
         with open(f"/proc/{up.pid}/net/{table}", encoding="ascii") as lines:
             assert not any(f"socket:[{line.split()[9]}]" in inodes for line in list(lines)[1:])
@@ -138,7 +143,7 @@ def test_a_command_that_left_something_running_ends_up(broker, agent):
     watch = Stopwatch()
     done = broker.run_up("sh", "-c", "sleep 30 & echo done", agent=agent.path)
     assert (done.status, done.stdout) == (0, "done\n")
-    assert watch.seconds < 10
+    assert watch.seconds < 20
 
 
 def test_without_an_agent_and_without_keys_the_command_runs_and_is_told(broker, place):

@@ -1,5 +1,6 @@
 """The agent on the host goes away, comes back, is slow or lies."""
 
+import os
 import socket
 import threading
 
@@ -10,6 +11,7 @@ from support.agent_wire import FAILURE, IDENTITIES_ANSWER, SIGN_REQUEST, SIGN_RE
 from support.broker import answers_lists, audit_records
 from support.fake_agent import FakeAgent, identities_answer
 from support.keys import verifies
+from support.servers import UpstreamAgent
 from support.waiting import Stopwatch, patience
 
 
@@ -22,19 +24,17 @@ def test_an_agent_that_was_restarted_is_used_again(broker, agent, keys):
 
 
 @pytest.mark.parametrize("socket_left", [False, True], ids=["socket missing", "socket refuses"])
-def test_an_agent_that_is_away_for_a_moment_is_waited_for(broker, agent, keys, socket_left):
+def test_an_agent_that_is_away_for_a_moment_is_waited_for(broker, agent, keys, programs, place, socket_left):
     """Three attempts, 200 ms and 400 ms apart: an agent that is back after 300 ms is found by the last one."""
     up = broker.start_up(agent.path)
     if socket_left:
         agent.program.kill()
     else:
         agent.kill()
-
-    def come_back():
-        agent.path.unlink(missing_ok=True)
-        agent.start()
-        agent.add(keys["ed25519"].private)
-    timer = threading.Timer(0.3, come_back)
+    # It listens already, under another name: to start it would take a part of the 300 ms that a busy machine has not.
+    ready = UpstreamAgent(programs, place.env(), place.root / "ready.sock")
+    ready.add(keys["ed25519"].private)
+    timer = threading.Timer(0.3, lambda: os.rename(ready.path, agent.path))
     timer.start()
     answered = answers_lists(up.sock)
     timer.join()
@@ -46,7 +46,7 @@ def test_an_agent_that_stays_away_is_a_failure_in_time_and_said(broker, agent, k
     agent.kill()
     watch = Stopwatch()
     assert agent_wire.sign(up.sock, keys["ed25519"].blob, b"data") is None
-    assert 0.55 < watch.seconds < 0.6 + patience(1), "after three attempts, 600 ms"
+    assert 0.55 < watch.seconds < 0.6 + patience(2), "after three attempts, 600 ms"
     up.program.wait_for_stderr(str(agent.path))
     record = dict(audit_records(place.audit_log)[-1])
     assert (record["op"], record["result"]) == ("sign", "error")
@@ -72,7 +72,7 @@ def test_an_agent_that_accepts_and_says_nothing_does_not_hold_the_start(broker, 
     silent.listen()
     watch = Stopwatch()
     broker.start_up(place.root / "silent.sock")
-    assert watch.seconds < 2.5 + patience(1)
+    assert watch.seconds < 2.5 + patience(2)
 
 
 def signature(algorithm, blob=b"x" * 64):

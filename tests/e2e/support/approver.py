@@ -27,7 +27,7 @@ class Approver:
     def send_bytes(self, data):
         self._socket.sendall(data)
 
-    def line(self, seconds=10):
+    def line(self, seconds=30):
         """The next line, or None at the end of the connection."""
         deadline = time.monotonic() + patience(seconds)
         while b"\n" not in self._input:
@@ -42,7 +42,7 @@ class Approver:
         line, self._input = self._input.split(b"\n", 1)
         return json.loads(line)
 
-    def wait_for(self, kind, seconds=10):
+    def wait_for(self, kind, seconds=30):
         """The next line of this type; pings are answered, the others passed over."""
         while True:
             line = self.line(seconds)

@@ -30,7 +30,11 @@ class Asking:
 
     def sign(self, key, data=b"data"):
         """A signature in a thread of its own; `.value` once it has ended."""
-        return InBackground(lambda: agent_wire.sign(self.sock, key.blob, data))
+        def run():
+            # The host agent decides how long a person may take, and not the client.
+            with agent_wire.AgentConnection(self.sock, seconds=60) as connection:
+                return connection.sign(key.blob, data)
+        return InBackground(run)
 
     def signs(self):
         """The records of signatures."""
@@ -52,6 +56,6 @@ class InBackground:
 
     @property
     def value(self):
-        self._thread.join(patience(20))
+        self._thread.join(patience(60))
         assert self.ended, "it still waits"
         return self._value

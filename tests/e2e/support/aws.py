@@ -1,5 +1,6 @@
 """The AWS side of the broker: bus, host agent and guest endpoint, and what a guest sees of them."""
 
+import calendar
 import http.client
 import json
 import time
@@ -99,7 +100,7 @@ def aws_records(place):
 
 def seconds_left(expiration):
     """Of an `Expiration`, as SDKs read it."""
-    return time.mktime(time.strptime(expiration, "%Y-%m-%dT%H:%M:%SZ")) - time.mktime(time.gmtime())
+    return calendar.timegm(time.strptime(expiration, "%Y-%m-%dT%H:%M:%SZ")) - time.time()
 
 
 def check_document(answer, status, code):

@@ -151,7 +151,8 @@ def audit_records(path):
     if not os.path.exists(path):
         return []
     with open(path, encoding="utf-8") as log:
-        return [json.loads(line, object_pairs_hook=list) for line in log]
+        # Without its end, the last line is still being written.
+        return [json.loads(line, object_pairs_hook=list) for line in log if line.endswith("\n")]
 
 
 def descriptors(pid):

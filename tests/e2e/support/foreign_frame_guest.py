@@ -4,6 +4,7 @@ On a unix socket, behind a vsock device whose host side is a unix socket (`devic
 test sends envelopes or raw bytes on the connection that carries messages, and reads what the host half answers.
 """
 
+import contextlib
 import json
 import os
 import re
@@ -165,20 +166,20 @@ class ForeignFrameGuest:
         """The newest connection."""
         return self.connections[-1]
 
-    def wait_connected(self, count=1, seconds=10):
+    def wait_connected(self, count=1, seconds=20):
         wait_until(lambda: len(self.connections) >= count and self.link.greeting, seconds, "the host half connects")
         return self.link
 
     def send(self, *envelopes):
         self.link.send(b"".join(frame(envelope) for envelope in envelopes))
 
-    def answer_to(self, envelope, seconds=10):
+    def answer_to(self, envelope, seconds=20):
         """The first answer to the request."""
         with self._changed:
             assert self._changed.wait_for(lambda: envelope["id"] in self.answers, patience(seconds)), "no answer"
             return self.answers[envelope["id"]][0]
 
-    def ask(self, payload, namespace="ssh-agent", seconds=10, **changes):
+    def ask(self, payload, namespace="ssh-agent", seconds=20, **changes):
         """Sends one request and returns the envelope of its answer."""
         envelope = request(payload, namespace, **changes)
         self.send(envelope)
@@ -186,6 +187,8 @@ class ForeignFrameGuest:
 
     def stop(self):
         """As a guest that ends: its socket goes, and all connections."""
+        with contextlib.suppress(OSError):
+            self._server.shutdown(socket.SHUT_RDWR)  # wakes the thread in accept(), which close() alone does not
         self._server.close()
         if self.path is not None:
             os.unlink(self.path)

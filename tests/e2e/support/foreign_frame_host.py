@@ -43,7 +43,7 @@ def response(request, payload, **changes):
 class SocketLine:
     def __init__(self, sock):
         self.sock = sock
-        sock.settimeout(patience(10))
+        sock.settimeout(patience(30))
 
     def send(self, data):
         self.sock.sendall(data)

@@ -129,16 +129,16 @@ class ForeignHostBus:
         self._server.shutdown()
         self._server.server_close()
 
-    def stream(self, namespace="ssh-agent", seconds=10):
+    def stream(self, namespace="ssh-agent", seconds=20):
         """The stream of a listener, once it is there."""
         return wait_until(lambda: self.streams.get(namespace), seconds, f"a listener for {namespace}")
 
-    def next_stream(self, old, namespace="ssh-agent", seconds=10):
+    def next_stream(self, old, namespace="ssh-agent", seconds=20):
         """The stream that follows `old`."""
         wait_until(lambda: self.streams.get(namespace) is not old, seconds, f"another listener for {namespace}")
         return self.streams[namespace]
 
-    def response(self, seconds=10):
+    def response(self, seconds=20):
         """The next posted response envelope."""
         try:
             return self.responses.get(timeout=patience(seconds))[1]

@@ -42,7 +42,7 @@ class Moto:
         env = {**env, "MOTO_RECORDER_FILEPATH": str(folder / "recording"), "PYTHONUNBUFFERED": "1"}
         self.program = programs.start([python, "-m", "moto.server", "--host", "127.0.0.1", "--port", "0", *tls], env)
         # Werkzeug says the port that the kernel chose.
-        self.port = int(self.program.wait_for_stderr(r"Running on https?://127\.0\.0\.1:(\d+)", 20)[1])
+        self.port = int(self.program.wait_for_stderr(r"Running on https?://127\.0\.0\.1:(\d+)", 90)[1])
         self.url = f"{'https' if authority else 'http'}://127.0.0.1:{self.port}"
 
     def reset(self):

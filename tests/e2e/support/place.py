@@ -1,5 +1,6 @@
 """The private folder of a test: a home of its own, short socket paths, an environment without the caller's."""
 
+import contextlib
 import os
 import shutil
 import stat
@@ -55,7 +56,11 @@ class Place:
         return self.home / ".local/share/shed/extensions-audit.log"
 
     def remove(self):
-        def make_writable_and_retry(function, path, _):
+        def make_writable_and_retry(function, path, problem):
+            # Daemons that a client has started (gpg-agent) take their own files along, perhaps at this moment.
+            if issubclass(problem[0], FileNotFoundError):
+                return
             os.chmod(os.path.dirname(path), stat.S_IRWXU)
-            function(path)
+            with contextlib.suppress(FileNotFoundError):
+                function(path)
         shutil.rmtree(self.root, onerror=make_writable_and_retry)

@@ -39,24 +39,25 @@ class Program:
     def running(self):
         return self.process.poll() is None
 
-    def wait(self, seconds=20):
+    def wait(self, seconds=60):
         """Waits for the end by itself and returns the exit status."""
         try:
             return self.process.wait(patience(seconds))
         except subprocess.TimeoutExpired:
             raise AssertionError(f"{self} still runs after {patience(seconds):g} s; stderr:\n{self.stderr}") from None
 
-    def wait_for_stderr(self, pattern, seconds=10):
+    def wait_for_stderr(self, pattern, seconds=30):
         """Waits until stderr has a match and returns it."""
         return self._wait_for(pattern, seconds, lambda: self.stderr, "stderr")
 
-    def wait_for_stdout(self, pattern, seconds=10):
+    def wait_for_stdout(self, pattern, seconds=30):
         return self._wait_for(pattern, seconds, lambda: self.stdout, "stdout")
 
     def _wait_for(self, pattern, seconds, text, stream):
         def found():
+            running = self.running  # looked at first: its last words come before its end
             match = re.search(pattern, text(), re.MULTILINE)
-            if not match and not self.running:
+            if not match and not running:
                 raise AssertionError(f"{self} ended with {self.process.returncode} before '{pattern}' was on "
                                      f"{stream}:\n{self.stderr}")
             return match
@@ -91,7 +92,7 @@ class ProgramSet:
         self._programs.append(program)
         return program
 
-    def run(self, arguments, env, seconds=30, **more):
+    def run(self, arguments, env, seconds=60, **more):
         """Runs to the end; the returned program has `.status`, `.stdout`, `.stderr`."""
         program = self.start(arguments, env, **more)
         program.status = program.wait(seconds)

@@ -106,7 +106,7 @@ class Registry:
         (folder / "config.yml").write_text(json.dumps(settings))
         self.program = programs.start([program, "serve", folder / "config.yml"], env)
         # The registry says the port that the kernel chose.
-        self.port = int(self.program.wait_for_stderr(r"listening on 127\.0\.0\.1:(\d+)", 20)[1])
+        self.port = int(self.program.wait_for_stderr(r"listening on 127\.0\.0\.1:(\d+)", 60)[1])
         self.host = f"localhost:{self.port}"
 
     def reference(self, repository):

@@ -58,7 +58,7 @@ class HostSide:
         return sum(record["result"] == "ok" for record in docker_records(self._place))
 
 
-def wait_for_services(guest, seconds=20):
+def wait_for_services(guest, seconds=60):
     """Until the guest's status says that all is well."""
     wait_until(lambda: guest.run("shed-ext status").status == 0, seconds,
                lambda: f"all is connected; {guest.run('shed-ext status')}")

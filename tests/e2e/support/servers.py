@@ -1,5 +1,6 @@
 """The real servers around the broker: ssh-agent above it, sshd at the end of the client's way."""
 
+import collections
 import contextlib
 import fcntl
 import getpass
@@ -14,10 +15,18 @@ from support.keys import keygen
 from support.waiting import wait_until
 
 
+GIVEN_PORTS = collections.deque(maxlen=256)
+
+
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port that nobody has, and that was not given to anybody else lately: who got it may not listen yet."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        if port not in GIVEN_PORTS:
+            GIVEN_PORTS.append(port)
+            return port
 
 
 def accepts(address):
@@ -72,7 +81,7 @@ class PrivilegeSeparation:
             return
         self._lock = os.open("/run", os.O_RDONLY)
         fcntl.flock(self._lock, fcntl.LOCK_SH)
-        if not self.FOLDER.exists():
+        with contextlib.suppress(FileExistsError):
             self.FOLDER.mkdir(mode=0o755)
             self.MARK.touch()
 

@@ -28,6 +28,7 @@ class Answer:
 class _UnixHTTPServer(ThreadingMixIn, HTTPServer):
     address_family = socket.AF_UNIX
     daemon_threads = True
+    request_queue_size = 128
 
     def server_bind(self):
         socket.socket.bind(self.socket, self.server_address)
@@ -36,6 +37,7 @@ class _UnixHTTPServer(ThreadingMixIn, HTTPServer):
 
 class _TcpHTTPServer(ThreadingMixIn, HTTPServer):
     daemon_threads = True
+    request_queue_size = 128
 
 
 class PlayedProxy:

@@ -176,6 +176,12 @@ class Load:
         wanted = self.signed + more
         wait_until(lambda: self.signed >= wanted or self.problems, seconds, f"more signatures; so far {self.outcomes}")
 
+    def wait_for_each(self, seconds):
+        """Until what every client asked before now has been counted."""
+        moment = time.monotonic()
+        wait_until(lambda: all(since > moment for since in self._asked.copy().values()), seconds,
+                   "another request of each client")
+
     def wait_until_stuck(self, seconds=5, after=0.3):
         """Until every client waits for its answer, and has for a while."""
         wait_until(lambda: all(time.monotonic() - since > after for since in self._asked.copy().values()), seconds,

@@ -33,11 +33,11 @@ class Terminal:
         text = self._tmux("capture-pane", "-p", *(["-e"] if colours else []))
         return "\n".join(line.rstrip() for line in text.split("\n")).rstrip("\n")
 
-    def wait_for(self, words, seconds=10):
-        """The screen, once it has these words."""
+    def wait_for(self, words, seconds=30):
+        """The screen, once it has these words and is drawn to its end."""
         def there():
             screen = self.screen()
-            return screen if words in screen else None
+            return screen if words in screen and screen == self.screen() else None
         return wait_until(there, seconds, lambda: f"'{words}' on the screen:\n{self.screen()}")
 
     def press(self, keys):

@@ -25,6 +25,12 @@ def wait_until(condition, seconds, what):
         time.sleep(0.005)
 
 
+def keep_away_from_midnight(seconds=20):
+    """What is told by the day is only as expected when all of it is of one day, of UTC."""
+    margin = patience(seconds)
+    wait_until(lambda: margin < 86400 - time.time() % 86400, 2 * seconds, "the next day")
+
+
 class Stopwatch:
     """Seconds since it was made."""
 
