@@ -1,6 +1,7 @@
 #include "broker/one_at_a_time.h"
 
 #include <algorithm>
+#include <iterator>
 
 namespace shed::broker {
 
@@ -27,9 +28,13 @@ class OneAtATime::Place {
 void OneAtATime::call_next() {
   shown_ = nullptr;
   if (places_.empty()) return;
-  const auto other =
-      std::ranges::find_if(places_, [this](const Place* place) { return place->guest != last_guest_; });
-  shown_ = other == places_.end() ? places_.front() : *other;
+  // Whose turn it was is behind everybody else.
+  std::vector<Place*> last;
+  std::ranges::copy_if(places_, std::back_inserter(last),
+                       [this](const Place* place) { return place->guest == last_guest_; });
+  std::erase_if(places_, [this](const Place* place) { return place->guest == last_guest_; });
+  places_.insert(places_.end(), last.begin(), last.end());
+  shown_ = places_.front();
   last_guest_ = shown_->guest;
   shown_->called.set();
 }

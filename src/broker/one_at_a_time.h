@@ -9,8 +9,8 @@
 
 namespace shed::broker {
 
-// The others wait within their time. Guests take turns: the next question is another guest's where one waits,
-// so that one guest's questions do not use up the time of all.
+// The others wait within their time. Guests take turns: each of those that wait has one before the first has
+// its second, so that the questions of some do not use up the time of all.
 class OneAtATime : public Person {
  public:
   OneAtATime(async::Loop& loop, std::string_view method) : loop_(loop), method_(method) {}
@@ -36,7 +36,7 @@ class OneAtATime : public Person {
 
   async::Loop& loop_;
   std::string method_;
-  std::vector<Place*> places_;  // in the order in which they came
+  std::vector<Place*> places_;  // in the order of their turns
   Place* shown_ = nullptr;
   std::string last_guest_;
 };

@@ -79,6 +79,21 @@ TEST_CASE_METHOD(WindowFixture, "guests take turns, however many questions one o
   CHECK(window.shown == std::vector<std::string>{"web a", "api d", "web b"});
 }
 
+TEST_CASE_METHOD(WindowFixture, "a guest's turn comes also behind two others that ask without end") {
+  std::list<std::unique_ptr<Running>> open;
+  for (int i = 0; i < 4; ++i) {
+    open.push_back(ask("web", "a"));
+    open.push_back(ask("api", "b"));
+  }
+  const auto quiet = ask("db", "c");
+  for (int i = 0; i < 3; ++i) {
+    window.closed.set();
+    loop.poll();
+  }
+  CHECK(quiet->done());
+  CHECK(window.shown == std::vector<std::string>{"web a", "api b", "db c", "web a"});
+}
+
 TEST_CASE_METHOD(WindowFixture,
                  "a question that waits has its own time, and less of it left when it is shown") {
   const auto first = ask("web");
