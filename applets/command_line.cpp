@@ -23,20 +23,26 @@ struct CommandLine::State {
 
   std::string suggest(const std::string& typed) const {
     const bool is_option = typed.starts_with("-");
+    if (!is_option && !word_hint.empty())
+      return fmt::format("unknown argument '{}'; {}", log::printable(typed), word_hint);
+    const auto commands = app.get_subcommands();  // those that were given
+    const CLI::App& asked = commands.empty() ? app : *commands.front();
+    const std::string name = commands.empty() ? usage : usage + " " + asked.get_name();
     std::vector<std::string> known;
-    for (const CLI::Option* candidate : app.get_options()) {
-      for (const std::string& name : candidate->get_lnames()) known.push_back("--" + name);
+    for (const CLI::Option* candidate : asked.get_options()) {
+      for (const std::string& option : candidate->get_lnames()) known.push_back("--" + option);
     }
-    for (const CLI::App* candidate : app.get_subcommands(nullptr)) known.push_back(candidate->get_name());
+    for (const CLI::App* candidate : asked.get_subcommands(nullptr)) known.push_back(candidate->get_name());
     const std::vector<std::string_view> views(known.begin(), known.end());
     const std::string_view meant = nearest(typed.substr(0, typed.find('=')), views);
     return fmt::format("unknown {} '{}', {}", is_option ? "option" : "argument", log::printable(typed),
-                       meant.empty() ? fmt::format("'{} --help' lists them", usage)
+                       meant.empty() ? fmt::format("'{} --help' lists them", name)
                                      : fmt::format("did you mean '{}'?", meant));
   }
 
   CLI::App app;
   std::string usage;
+  std::string word_hint;
   std::vector<std::pair<const CLI::Option*, bool*>> seen;  // where it is told that an option was given
 };
 
@@ -83,6 +89,8 @@ void CommandLine::command_option(std::string_view command, std::string_view name
                                  std::string help) {
   state_->app.get_subcommand(std::string(command))->add_option(std::string(name), target, std::move(help));
 }
+
+void CommandLine::no_words(std::string remedy) { state_->word_hint = std::move(remedy); }
 
 void CommandLine::footer(std::string text) { state_->app.footer(std::move(text)); }
 

@@ -32,6 +32,8 @@ class CommandLine {
   void command(std::string_view name, bool& given, std::string help);
   void command_flag(std::string_view command, std::string_view name, bool& given, std::string help);
   void command_option(std::string_view command, std::string_view name, std::string& target, std::string help);
+  // What is said of a word that is no option, where one is likely and there is something to say.
+  void no_words(std::string remedy);
   void footer(std::string text);
 
   // Options work with one dash or two. Nothing when the applet is to go on; else its exit status:

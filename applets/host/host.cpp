@@ -149,7 +149,13 @@ int run(Arguments arguments) {
     if (each.given) return control(each.command, options);
   }
   if (init) return write_starter(options);
-  return options.check ? check(options) : serve_host(options);
+  if (options.check) return check(options);
+  // Whoever names a guest wants to see something of it, and not to start what serves all.
+  if (!options.shed.empty() || !options.server.empty()) {
+    fmt::print(stderr, "shed-ext host: --shed and --server go with --check, pause, resume and revoke\n");
+    return 2;
+  }
+  return serve_host(options);
 }
 
 }  // namespace

@@ -196,6 +196,7 @@ int run(Arguments arguments) {
   if (dashes != arguments.end()) options.command.assign(dashes + 1, arguments.end());
   arguments.erase(dashes, arguments.end());
   CommandLine line(kUp, "shed-ext up");
+  line.no_words("a command goes behind --, as in: shed-ext up -- ssh-add -l");
   line.footer("What follows '--' is the command to run; $SHELL without one. Its exit status is returned.");
   line.option("--config", options.config,
               "Configuration file; default " + broker::default_host_config_path());

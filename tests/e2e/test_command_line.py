@@ -62,6 +62,7 @@ def test_an_unknown_option_gets_a_suggestion(broker, arguments, suggestion):
     ["ssh-agent", "--publish-url", "not a url"], ["host", "frobnicate"], ["host", "status", "--frob"],
     ["bus", "--guest-listen", "nonsense", "--host-listen", "127.0.0.1:1", "--shed", "x"],
     ["bus", "--guest-listen", "127.0.0.1:99999", "--host-listen", "127.0.0.1:1", "--shed", "x"],
+    ["host", "--shed", "web"], ["host", "--server", "mini2"],
     ["version", "extra"], ["status", "extra"], ["install", "extra"],
 ], ids=" ".join)
 def test_a_bad_command_line_is_one_line_and_status_2(broker, arguments):
@@ -176,3 +177,15 @@ def test_install_into_a_folder_that_does_not_exist_names_it(broker, place):
     assert done.status in (0, 1)
     if done.status == 1:
         assert str(place.work / "missing/deep") in done.stderr
+
+
+@pytest.mark.parametrize("arguments, said", [
+    (["host", "pause", "web"], "unknown argument 'web', 'shed-ext host pause --help' lists them"),
+    (["host", "status", "--config", "x"], "unknown option '--config', 'shed-ext host status --help' lists them"),
+    (["host", "pause", "--shde", "web"], "unknown option '--shde', did you mean '--shed'?"),
+    (["up", "git", "push"], "unknown argument 'git'; a command goes behind --, as in: shed-ext up -- ssh-add -l"),
+], ids=lambda value: value if isinstance(value, str) else " ".join(value))
+def test_what_is_unknown_is_told_with_what_would_be_known_there(broker, arguments, said):
+    done = broker.run(*arguments)
+    assert_usage_error(done)
+    assert done.stderr == f"shed-ext {arguments[0]}: {said}\n"
