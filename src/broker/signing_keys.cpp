@@ -28,13 +28,13 @@ Result<std::vector<std::string>> read_key_file(const std::string& path) {
 
 }  // namespace
 
-Result<SigningKeys> SigningKeys::open(std::string_view lines, std::string path) {
+Result<SigningKeys> SigningKeys::open(std::string_view lines, std::string path, const Clock& clock) {
   SigningKeys keys;
   if (!lines.empty()) {
     keys.keys_ = read_keys(lines);
   } else if (!path.empty()) {
-    keys.file_.emplace(std::move(path));
-    (void)keys.file_->changed();  // before it is read: a change meanwhile is one
+    keys.file_.emplace(std::move(path), clock);
+    (void)keys.file_->may_have_changed();  // before it is read: a change meanwhile is one
     keys.keys_ = read_key_file(keys.file_->path());
   }
   if (!keys.keys_) return propagate(keys.keys_);
@@ -42,14 +42,17 @@ Result<SigningKeys> SigningKeys::open(std::string_view lines, std::string path) 
 }
 
 Result<std::vector<std::string>> SigningKeys::current() {
-  if (file_ && file_->changed()) {
-    keys_ = read_key_file(file_->path());
-    if (keys_) {
-      log::info("public key file {} has changed: it is in force", file_->path());
-    } else {
-      log::error("public key file: {}; nothing is signed until it is right", keys_.error().text());
+  if (!file_ || !file_->may_have_changed()) return keys_;
+  auto fresh = read_key_file(file_->path());
+  if (!fresh) {
+    file_->could_not_be_read();
+    if (keys_ || keys_.error().text() != fresh.error().text()) {
+      log::error("public key file: {}; nothing is signed until it is right", fresh.error().text());
     }
+  } else if (!keys_ || *keys_ != *fresh) {
+    log::info("public key file {} has changed: it is in force", file_->path());
   }
+  keys_ = std::move(fresh);
   return keys_;
 }
 

@@ -51,57 +51,75 @@ Result<SigningTokens::Entry> SigningTokens::parse_line(std::string_view line) {
   return Entry{std::string(name), Secret(token)};
 }
 
-Status SigningTokens::read() {
-  entries_.clear();
-  const std::string& path = file_.path();
-  const auto text = read_secret_file(path, kMaxFile);
-  if (!text) return propagate(text);
-  if (const Status owner = bus::check_token_owner(path); !owner) return owner;
-  std::vector<Entry> entries;
+bool SigningTokens::Entry::operator==(const Entry& other) const {
+  return name == other.name && equal_in_constant_time(token.reveal(), other.token.reveal());
+}
+
+Result<SigningTokens::Entries> SigningTokens::parse(std::string_view text) {
+  Entries entries;
   bool unnamed = false;
   std::size_t number = 0;
-  for (std::string_view rest = text->reveal(); !rest.empty();) {
-    const auto end = std::min(rest.find('\n'), rest.size());
-    const std::string_view line = trimmed(rest.substr(0, end));
-    rest.remove_prefix(std::min(end + 1, rest.size()));
+  while (!text.empty()) {
+    const auto end = std::min(text.find('\n'), text.size());
+    const std::string_view line = trimmed(text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
     ++number;
     if (line.empty() || line.starts_with('#')) continue;
     auto entry = parse_line(line);
-    if (!entry) return propagate(entry, fmt::format("{}: line {}", path, number));
+    if (!entry) return propagate(entry, fmt::format("line {}", number));
     if (line.find_first_of(kBlanks) == line.npos) unnamed = true;
     // A token of two containers would be the first one's, whoever shows it.
     const bool twice = std::ranges::any_of(entries, [&](const Entry& other) {
       return equal_in_constant_time(other.token.reveal(), entry->token.reveal());
     });
-    if (twice) return fail(Errc::kInvalid, "{}: line {}: the token stands there twice", path, number);
+    if (twice) return fail(Errc::kInvalid, "line {}: the token stands there twice", number);
     entries.push_back(std::move(*entry));
-    if (entries.size() > kMaxSigningTokens) {
-      return fail(Errc::kLimit, "{}: more than {} tokens", path, kMaxSigningTokens);
-    }
+    if (entries.size() > kMaxSigningTokens)
+      return fail(Errc::kLimit, "more than {} tokens", kMaxSigningTokens);
   }
-  if (entries.empty()) return fail(Errc::kInvalid, "{}: there is no token in it", path);
+  if (entries.empty()) return fail(Errc::kInvalid, "there is no token in it");
   if (unnamed && entries.size() > 1) {
-    return fail(Errc::kInvalid, "{}: a token without a name stands alone, or each line is NAME TOKEN", path);
+    return fail(Errc::kInvalid, "a token without a name stands alone, or each line is NAME TOKEN");
   }
-  entries_ = std::move(entries);
-  return {};
+  return entries;
 }
 
-Result<SigningTokens> SigningTokens::open(std::string path) {
-  SigningTokens tokens(std::move(path));
-  (void)tokens.file_.changed();  // before it is read: a change meanwhile is one
-  if (const Status status = tokens.read(); !status) return propagate(status);
+Result<SigningTokens::Entries> SigningTokens::read() const {
+  const std::string& path = file_.path();
+  const auto text = read_secret_file(path, kMaxFile);
+  if (!text) return propagate(text);
+  if (const Status owner = bus::check_token_owner(path); !owner) return propagate(owner);
+  auto entries = parse(text->reveal());
+  if (!entries) return propagate(entries, path);
+  return entries;
+}
+
+Result<SigningTokens> SigningTokens::open(std::string path, const Clock& clock) {
+  SigningTokens tokens(std::move(path), clock);
+  (void)tokens.file_.may_have_changed();  // before it is read: a change meanwhile is one
+  auto entries = tokens.read();
+  if (!entries) return propagate(entries);
+  tokens.entries_ = std::move(*entries);
   return tokens;
 }
 
-Result<std::string> SigningTokens::name_of(std::string_view authorization) {
-  if (file_.changed()) {
-    if (const Status status = read(); !status) {
-      log::error("token file: {}; nobody is let in until it is right", status.error().text());
-    } else {
-      log::info("token file {} has changed: it is in force", file_.path());
-    }
+void SigningTokens::read_again() {
+  auto fresh = read();
+  if (!fresh) {
+    file_.could_not_be_read();
+    entries_.clear();
+    if (problem_ == fresh.error().text()) return;
+    problem_ = fresh.error().text();
+    log::error("token file: {}; nobody is let in until it is right", problem_);
+  } else if (*fresh != entries_) {
+    entries_ = std::move(*fresh);
+    problem_.clear();
+    log::info("token file {} has changed: it is in force", file_.path());
   }
+}
+
+Result<std::string> SigningTokens::name_of(std::string_view authorization) {
+  if (file_.may_have_changed()) read_again();
   if (entries_.empty()) return fail(Errc::kUnavailable, "the proxy's token file cannot be used");
   if (!has_bearer(authorization)) return fail(Errc::kRefused, "missing bearer token");
   const std::string_view given = trimmed(authorization.substr(kBearer.size()));

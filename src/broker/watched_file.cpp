@@ -2,10 +2,11 @@
 
 #include <sys/stat.h>
 
-#include <utility>
-
 namespace shed::broker {
 namespace {
+
+// The coarsest clock of a file system in use (FAT); others tick every few milliseconds.
+constexpr std::chrono::seconds kTick{2};
 
 std::int64_t nanoseconds(const timespec& time) {
   return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
@@ -27,10 +28,13 @@ WatchedFile::Stamp WatchedFile::look() const {
           static_cast<std::uint64_t>(info.st_size), nanoseconds(modified), nanoseconds(changed)};
 }
 
-bool WatchedFile::changed() {
+bool WatchedFile::may_have_changed() {
   const Stamp now = look();
-  const bool same = std::exchange(looked_, true) && now == stamp_;
+  const bool same = settled_ && now == stamp_;
   stamp_ = now;
+  const WallTime changed{
+      std::chrono::duration_cast<WallTime::duration>(std::chrono::nanoseconds(now.changed_ns))};
+  settled_ = clock_->wall() - changed > kTick;
   return !same;
 }
 

@@ -26,11 +26,12 @@ struct SigningKey {
 class SigningKeys {
  public:
   // `lines`, else the file at `path`, which is read again when it changes; with neither any key. Errors are
-  // for start-up, and name the line.
-  static Result<SigningKeys> open(std::string_view lines, std::string path);
+  // for start-up, and name the line. The clock must outlive them.
+  static Result<SigningKeys> open(std::string_view lines, std::string path,
+                                  const Clock& clock = system_clock());
 
   // Blobs, the one to prefer first; none where any key will do. An error for as long as the file is not what
-  // it should be: signing with yesterday's key would hide that.
+  // it should be: signing with yesterday's key would hide that. It is tried anew each time.
   Result<std::vector<std::string>> current();
 
  private:

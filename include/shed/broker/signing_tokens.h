@@ -23,25 +23,31 @@ inline constexpr std::string_view kUnnamedContainer = "container";
 
 class SigningTokens {
  public:
-  // Errors name the file, and the line where one is wrong.
-  static Result<SigningTokens> open(std::string path);
+  // Errors name the file, and the line where one is wrong. The clock must outlive them.
+  static Result<SigningTokens> open(std::string path, const Clock& clock = system_clock());
 
   // The name for the value of an Authorization header. Looks at each token, so that the time says nothing.
   // The file is read again when it has changed. Errc::kRefused: "missing bearer token", "wrong bearer
-  // token". Errc::kUnavailable for as long as the file is not what it should be: nobody is let in then.
+  // token". Errc::kUnavailable for as long as the file is not what it should be: nobody is let in then, and
+  // it is tried anew each time.
   Result<std::string> name_of(std::string_view authorization);
 
  private:
   struct Entry {
     std::string name;
     Secret token;
+    bool operator==(const Entry& other) const;
   };
-  explicit SigningTokens(std::string path) : file_(std::move(path)) {}
-  Status read();
+  using Entries = std::vector<Entry>;
+  SigningTokens(std::string path, const Clock& clock) : file_(std::move(path), clock) {}
+  Result<Entries> read() const;
+  void read_again();
   static Result<Entry> parse_line(std::string_view line);
+  static Result<Entries> parse(std::string_view text);
 
   WatchedFile file_;
-  std::vector<Entry> entries_;  // none when the file cannot be used
+  Entries entries_;      // none when the file cannot be used
+  std::string problem_;  // why it cannot
 };
 
 }  // namespace shed::broker

@@ -67,8 +67,24 @@ TEST_CASE("a file of keys is read again when it changes, and is not used while i
   write_to_file(path, "nonsense");
   CHECK_FALSE(keys->current());
   CHECK_FALSE(keys->current());
+  CHECK(log.count("nothing is signed until it is right") == 1);
   write_to_file(path, ssh::public_key_text(kOther) + "\n");
   CHECK(keys->current().value() == std::vector{kOther});
+}
+
+TEST_CASE("a file of keys that is missing for a moment is used from the next request on") {
+  const net::TemporaryFolder folder;
+  const LogLines log;
+  FakeClock clock;
+  clock.set_wall(std::chrono::system_clock::now() + std::chrono::hours(1));
+  const std::string path = folder / "keys";
+  write_to_file(path, ssh::public_key_text(kKey));
+  auto keys = SigningKeys::open("", path, clock);
+  REQUIRE(keys);
+  std::filesystem::rename(path, path + ".away");
+  CHECK_FALSE(keys->current());
+  std::filesystem::rename(path + ".away", path);
+  CHECK(keys->current().value() == std::vector{kKey});
 }
 
 TEST_CASE("a missing file of keys is an error that names it") {

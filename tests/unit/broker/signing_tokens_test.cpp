@@ -1,12 +1,16 @@
 #include "shed/broker/signing_tokens.h"
 
+#include <sys/resource.h>
 #include <sys/stat.h>
+
+#include <chrono>
 
 #include "ssh_fixture.h"
 
 namespace shed::broker {
 namespace {
 
+using namespace std::chrono_literals;
 using namespace testing;
 
 constexpr std::string_view kToken = "0123456789abcdef";
@@ -19,11 +23,27 @@ struct Fixture {
   }
   Result<SigningTokens> open(std::string_view text) {
     write(text);
-    return SigningTokens::open(path);
+    return SigningTokens::open(path, clock);
   }
+  void write_stamp() { ::chmod(path.c_str(), 0400); }
   net::TemporaryFolder folder;
+  FakeClock clock;
   LogLines log;
   std::string path = folder / "tokens";
+};
+
+// While it lives no file can be opened.
+class OutOfDescriptors {
+ public:
+  OutOfDescriptors() {
+    REQUIRE(::getrlimit(RLIMIT_NOFILE, &before_) == 0);
+    const rlimit none{0, before_.rlim_max};
+    REQUIRE(::setrlimit(RLIMIT_NOFILE, &none) == 0);
+  }
+  ~OutOfDescriptors() { ::setrlimit(RLIMIT_NOFILE, &before_); }
+
+ private:
+  rlimit before_{};
 };
 
 std::string bearer(std::string_view token) { return fmt::format("Bearer {}", token); }
@@ -92,6 +112,32 @@ TEST_CASE("a file that has become wrong lets nobody in until it is right") {
   CHECK(it.log.count("nobody is let in until it is right") == 1);
   it.write(fmt::format("{}\n", kToken));
   CHECK(tokens->name_of(bearer(kToken)));
+}
+
+TEST_CASE("a token file that cannot be read for once is tried anew with each request") {
+  Fixture it;
+  auto tokens = it.open(kToken);
+  REQUIRE(tokens);
+  it.clock.set_wall(std::chrono::system_clock::now() + 1h);
+  CHECK(tokens->name_of(bearer(kToken)));
+  {
+    const OutOfDescriptors nothing_opens;
+    it.write_stamp();
+    CHECK(tokens->name_of(bearer(kToken)).error().code() == Errc::kUnavailable);
+    CHECK(tokens->name_of(bearer(kToken)).error().code() == Errc::kUnavailable);
+  }
+  CHECK(tokens->name_of(bearer(kToken)));
+  CHECK(it.log.count("nobody is let in until it is right") == 1);
+  CHECK(it.log.count("it is in force") == 1);
+}
+
+TEST_CASE("a token file that is read again and is the same is not said to have changed") {
+  Fixture it;
+  auto tokens = it.open(kToken);
+  REQUIRE(tokens);
+  it.write(kToken);
+  CHECK(tokens->name_of(bearer(kToken)));
+  CHECK(it.log.count("it is in force") == 0);
 }
 
 TEST_CASE("there are as many tokens as the bound says") {
