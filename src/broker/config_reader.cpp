@@ -131,16 +131,16 @@ std::optional<std::vector<std::string>> ConfigReader::texts(const Setting& setti
   return out;
 }
 
-std::optional<bool> ConfigReader::boolean(const Setting& setting) {
-  const std::string* value = scalar(setting, "true or false");
+std::optional<bool> ConfigReader::boolean(const Setting& setting, std::string_view wanted) {
+  const std::string* value = scalar(setting, wanted);
   if (value == nullptr) return std::nullopt;
   const auto truth = yaml_boolean(*value);
   if (truth && setting.node->plain) return truth;
   if (truth) {
-    problems_.add(setting.at(), "{} must be true or false; \"{}\" in quotes is a text, remove the quotes",
-                  setting.path, *value);
+    problems_.add(setting.at(), "{} must be {}; \"{}\" in quotes is a text, remove the quotes", setting.path,
+                  wanted, *value);
   } else {
-    problems_.add(setting.at(), "{} must be true or false, \"{}\" is neither", setting.path, shown(*value));
+    problems_.add(setting.at(), "{} must be {}, \"{}\" is neither", setting.path, wanted, shown(*value));
   }
   return std::nullopt;
 }

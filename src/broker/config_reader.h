@@ -47,7 +47,7 @@ class ConfigReader {
   std::optional<std::string> text_unless_empty(const Setting& setting);
   std::optional<std::vector<std::string>> texts(const Setting& setting);
   // YAML 1.1: true, false, yes, no, on, off, y, n in the three spellings, without quotes.
-  std::optional<bool> boolean(const Setting& setting);
+  std::optional<bool> boolean(const Setting& setting, std::string_view wanted = "true or false");
   // Positive, at most a year; an empty text counts as absent.
   std::optional<Millis> duration(const Setting& setting);
   std::optional<std::uint16_t> port(const Setting& setting);

@@ -121,6 +121,11 @@ std::string bus_text(const HostConfig& config) {
   return config.server_url;
 }
 
+std::string guest_text(std::string_view server, std::string_view shed) {
+  const std::string guest(shed.empty() ? "any; with --shed NAME what is in force for one" : shed);
+  return server.empty() ? guest : fmt::format("{} on {}", shed.empty() ? "any" : shed, server);
+}
+
 void describe_limit(std::string& out, const HostConfig& config, Namespace ns) {
   const auto& limit = config.limits.of(ns);
   line(out, "  limit",
@@ -200,7 +205,7 @@ std::string describe_for_shed(const HostConfig& config, std::string_view server,
   std::string out;
   line(out, "configuration", config.file.empty() ? "built in" : config.file);
   line(out, "bus", bus_text(config));
-  line(out, "guest", server.empty() ? std::string(shed) : fmt::format("{} on {}", shed, server));
+  line(out, "guest", guest_text(server, shed));
   line(out, namespace_name(Namespace::kSsh), policy_text(config, Namespace::kSsh));
   line(out, "  mode",
        config.ssh_mode == SshMode::kAuto ? "auto: the agent at SSH_AUTH_SOCK, else the keys in ~/.ssh"

@@ -25,12 +25,14 @@ void read_count(ConfigReader& reader, const Setting& setting, unsigned most, uns
 }
 
 // False where it says `off`; anything else that is no map is reported.
-bool is_on(ConfigReader& reader, const Setting& setting) { return reader.boolean(setting).value_or(true); }
+bool is_on(ConfigReader& reader, const Setting& setting, std::string_view wanted) {
+  return reader.boolean(setting, wanted).value_or(true);
+}
 
 void read_limit(ConfigReader& reader, const Setting& setting, std::optional<Limit>& limit) {
   if (!setting.present()) return;
   if (is_scalar(setting)) {
-    if (!is_on(reader, setting)) limit.reset();
+    if (!is_on(reader, setting, "off or a map with burst and per_minute")) limit.reset();
     return;
   }
   if (!reader.section(setting, kLimitKeys)) return;
@@ -43,7 +45,8 @@ void read_limit(ConfigReader& reader, const Setting& setting, std::optional<Limi
 Limits read_limits(ConfigReader& reader, const Setting& setting) {
   Limits limits;
   if (!setting.present()) return limits;
-  if (is_scalar(setting)) return is_on(reader, setting) ? limits : Limits::none();
+  if (is_scalar(setting))
+    return is_on(reader, setting, "off or a map with ssh, aws and docker") ? limits : Limits::none();
   if (!reader.section(setting, kKeys)) return limits;
   read_limit(reader, reader.member(setting, "ssh"), limits.ssh);
   read_limit(reader, reader.member(setting, "aws"), limits.aws);

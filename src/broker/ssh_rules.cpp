@@ -173,7 +173,8 @@ std::string SshRules::denial(const RuleVerdict& verdict, std::string_view subjec
 std::vector<const SshRule*> SshRules::of_guest(std::string_view server, std::string_view shed) const {
   std::vector<const SshRule*> found;
   for (const SshRule& rule : rules_) {
-    if (fits(rule.shed, shed) && (server.empty() || fits(rule.server, server))) found.push_back(&rule);
+    const bool of_shed = shed.empty() || fits(rule.shed, shed);
+    if (of_shed && (server.empty() || fits(rule.server, server))) found.push_back(&rule);
   }
   return found;
 }

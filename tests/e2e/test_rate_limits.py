@@ -113,7 +113,7 @@ def test_the_docker_helper_says_when_to_pull_again(start_docker, start_guest, st
 @pytest.mark.parametrize("config, told", [
     ("limits: { ssh: { burst: 0 } }", "limits.ssh.burst must be a number of 1 to 100000"),
     ("limits: { ssh: { brust: 5 } }", "did you mean 'burst'?"),
-    ("limits: 5", "limits must be true or false"),
+    ("limits: 5", "limits must be off or a map with ssh, aws and docker"),
 ])
 def test_limits_that_are_none_are_told_at_the_start(broker, place, config, told):
     path = place.config(config + "\n", place.root / "host.yaml")

@@ -157,7 +157,7 @@ std::string_view starter_config();
 // Writes it (0600, its directory made when missing), never over a file that is there: Errc::kExists.
 Status write_starter_config(const std::string& path);
 
-// What `shed-ext host --check --shed NAME` prints: what is in force for one guest, in aligned lines.
+// What `shed-ext host --check` prints: what is in force for one guest (empty: for any), in aligned lines.
 std::string describe_for_shed(const HostConfig& config, std::string_view server, std::string_view shed);
 
 // The line of extensions.yaml that gives this guest a role; account and name are left to the reader.

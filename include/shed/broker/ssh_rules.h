@@ -93,7 +93,7 @@ class SshRules {
   std::string denial(const RuleVerdict& verdict, std::string_view subject) const;
 
   const std::vector<SshRule>& list() const { return rules_; }
-  // Of this guest, whatever it asks for; an empty server stands for each one.
+  // Of this guest, whatever it asks for; an empty name stands for every guest, an empty server for each one.
   std::vector<const SshRule*> of_guest(std::string_view server, std::string_view shed) const;
   // Whether a person may have to be asked.
   bool may_ask() const;

@@ -42,8 +42,11 @@ TEST_CASE("limits that are none are refused, with what would be one") {
 }
 
 TEST_CASE("a limit of another shape is refused") {
-  CHECK_THAT(problem_of("limits: never"), Catch::Contains("limits must be true or false"));
-  CHECK_THAT(problem_of("limits: { ssh: 60 }"), Catch::Contains("limits.ssh must be true or false"));
+  CHECK_THAT(problem_of("limits: never"),
+             Catch::EndsWith("limits must be off or a map with ssh, aws and docker, \"never\" is neither"));
+  CHECK_THAT(problem_of("limits: { ssh: 60 }"),
+             Catch::EndsWith("limits.ssh must be off or a map with burst and per_minute, \"60\" is neither"));
+  CHECK_THAT(problem_of("limits: { ssh: \"off\" }"), Catch::EndsWith("is a text, remove the quotes"));
   CHECK_THAT(problem_of("limits: [ssh]"), Catch::Contains("limits must be a map"));
   CHECK(problem_of("limits: { shh: off }") ==
         "extensions.yaml:1:11: 'shh' is not a key of limits, did you mean 'ssh'?");

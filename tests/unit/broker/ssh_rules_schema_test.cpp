@@ -254,6 +254,10 @@ ssh:
   CHECK_FALSE(contains(web, "rule 1"));
   CHECK(contains(web, fmt::format("  offers            {}\n", kKey)));
   CHECK(contains(describe_for_shed(config, "", "ci-1"), "  rule 1            deny shed ci-* (line 4)\n"));
+  const std::string any = describe_for_shed(config, "", "");
+  CHECK(contains(any, "guest               any; with --shed NAME what is in force for one\n"));
+  CHECK(contains(any, "  rule 1            deny shed ci-* (line 4)\n  rule 2 "));
+  CHECK(contains(describe_for_shed(config, "mini2", ""), "guest               any on mini2\n"));
   CHECK(
       contains(describe_for_shed(config_of("ssh: { offer: [] }"), "", "web"), "no key (ssh.offer is empty)"));
 }

@@ -277,6 +277,8 @@ TEST_CASE("the rules of a guest are those that its name and server fit") {
     return found;
   };
   CHECK(numbers("", "web") == std::vector<std::size_t>{2, 3});
+  CHECK(numbers("", "") == std::vector<std::size_t>{1, 2, 3});
+  CHECK(numbers("mini2", "") == std::vector<std::size_t>{1, 3});
   CHECK(numbers("mini2", "web") == std::vector<std::size_t>{3});
   CHECK(numbers("mini2", "ci-1") == std::vector<std::size_t>{1, 3});
 }
