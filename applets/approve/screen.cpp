@@ -141,6 +141,8 @@ std::vector<std::string> answers(const ApproverQuestion& question) {
   return keys;
 }
 
+std::string use_words(std::uint64_t uses) { return uses == 1 ? "once" : fmt::format("{} times", uses); }
+
 std::vector<std::string> times() {
   std::vector<std::string> keys;
   for (std::size_t i = 0; i < std::size(ApproveState::kTimes); ++i) {
@@ -238,7 +240,7 @@ void grants(Page& page, const ApproveState& state, const Canvas& canvas) {
   for (std::size_t i = 0; i < shown && page.room() > kGrantLines + 2; ++i) {
     const broker::ApproverGrant& grant = list[first + i];
     page.sides(fmt::format("{} {}, {}", i + 1, guest_words(grant.server, grant.shed), scope_words(grant)),
-               fmt::format("used {} times{}{}", grant.uses, canvas.countdown ? ", " : "",
+               fmt::format("used {}{}{}", use_words(grant.uses), canvas.countdown ? ", " : "",
                            left_words(grant.end, desk, canvas)));
     const std::string what = grant.subject.empty() ? "anything" : visible(grant.subject);
     page.line(fmt::format("    {}{}{}", what, grant.key.empty() ? "" : ", ", visible(grant.key)));

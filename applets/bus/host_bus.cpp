@@ -135,7 +135,8 @@ int run_host_bus(Arguments arguments) {
   if (const Status added = add_guests(host_bus.guests(), std::move(guests), options.guest_file); !added) {
     return added.error().code() == Errc::kExists ? fail_usage(added.error()) : fail_with(added.error());
   }
-  log::info("host agents listen on {}; {} guests", host_bus.address().text(), host_bus.guests().size());
+  log::info("host agents listen on {}; {} {}", host_bus.address().text(), host_bus.guests().size(),
+            host_bus.guests().size() == 1 ? "guest" : "guests");
   return run_until_signal(loop, host_bus.serve(!options.guest_file.empty()));
 }
 

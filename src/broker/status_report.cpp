@@ -151,7 +151,8 @@ async::Task<StatusLine> look_at_agent(async::Loop& loop, std::string socket) {
   ssh::AgentBackend agent(loop, {socket});
   const auto keys = co_await agent.list({});
   line.good = keys.has_value();
-  line.text = keys ? fmt::format("{}: {} keys", socket, keys->size()) : keys.error().text();
+  line.text = keys ? fmt::format("{}: {} {}", socket, keys->size(), keys->size() == 1 ? "key" : "keys")
+                   : keys.error().text();
   co_return line;
 }
 

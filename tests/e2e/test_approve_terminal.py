@@ -95,7 +95,7 @@ def test_a_session_asks_no_more_until_it_is_revoked_in_the_list(asking, start_ap
     assert login(asking).value.stdout == "in\n"
     terminal.press("l")
     screen = terminal.wait_for("Grants in force: 1")
-    assert "1 box, session" in screen and "used 1 times" in screen
+    assert "1 box, session" in screen and "used once" in screen
     terminal.press("1")
     terminal.wait_for("No grants are in force.")
     third = login(asking)

@@ -229,7 +229,7 @@ TEST_CASE("grants are numbered, nine on a page") {
   fixture.grants(2);
   CHECK(fixture.text() ==
         head("Grants in force: 2\n"
-             "1 web1, session                                      used 1 times, 30 m 0 s left\n"
+             "1 web1, session                                         used once, 30 m 0 s left\n"
              "    login git@host1, SHA256:k1\n"
              "2 web2, session                                      used 2 times, 30 m 0 s left\n"
              "    login git@host2, SHA256:k2\n"

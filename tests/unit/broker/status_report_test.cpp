@@ -54,7 +54,7 @@ TEST_CASE("where everything works, all is well") {
   CHECK(report.lines[1].good);
   CHECK(report.lines[1].text == "unix:" + fixture.folder / "guest.sock" + ": the host agent answers");
   CHECK(report.lines[2].good);
-  CHECK(report.lines[2].text == fixture.folder / "agent.sock" + ": 1 keys");
+  CHECK(report.lines[2].text == fixture.folder / "agent.sock" + ": 1 key");
 }
 
 TEST_CASE("in a guest without its host agent, that is what is wrong") {
