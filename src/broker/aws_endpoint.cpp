@@ -18,7 +18,7 @@ constexpr std::string_view kHealthPath = "/healthz";
 constexpr std::size_t kTokenBytes = 32;
 
 CredentialRefusal bad_request(int status, std::string_view code, std::string_view text) {
-  return {status, std::string(code), std::string(text), std::string(text), ""};
+  return {status, std::string(code), std::string(text), std::string(text), "", {}};
 }
 
 std::string error_document(const CredentialRefusal& refusal) {
@@ -35,11 +35,12 @@ std::string error_document(const CredentialRefusal& refusal) {
   return body;
 }
 
-// What belongs to the status by HTTP's own rules (RFC 9110, sections 10.2.1 and 11.6.1).
-std::string headers_for(int status) {
+// What belongs to the status by HTTP's own rules (RFC 9110, sections 10.2.1, 10.2.3 and 11.6.1).
+std::string headers_for(const CredentialRefusal& refusal) {
   std::string headers(kNoStore);
-  if (status == 405) headers += "allow: GET, HEAD\r\n";
-  if (status == 401) headers += "www-authenticate: AWS-Container-Token\r\n";
+  if (refusal.status == 405) headers += "allow: GET, HEAD\r\n";
+  if (refusal.status == 401) headers += "www-authenticate: AWS-Container-Token\r\n";
+  if (refusal.retry_after) headers += fmt::format("retry-after: {}\r\n", refusal.retry_after->count());
   return headers;
 }
 
@@ -107,7 +108,7 @@ async::Task<> AwsEndpoint::give(net::HttpExchange& exchange) {
 
 async::Task<> AwsEndpoint::refuse(net::HttpExchange& exchange, const CredentialRefusal& refusal) {
   const std::string body = error_document(refusal);
-  const std::string headers = headers_for(refusal.status);
+  const std::string headers = headers_for(refusal);
   (void)co_await exchange.respond(refusal.status, kJson, body, headers);
 }
 

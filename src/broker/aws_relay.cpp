@@ -115,6 +115,7 @@ CredentialRefusal AwsRelay::refusal(const PayloadError& error) {
   // Clients that show why show it for a 4xx only, and some ask a 5xx again at once.
   const bool too_often = error.retryable && error.reason_code == "RATE_LIMITED";
   refusal.status = too_often ? 429 : later ? 503 : 403;
+  if (error.retryable) refusal.retry_after = error.retry_after;
   refusal.code = error.reason_code.empty() ? error.code : error.reason_code;
   refusal.error = error.text;
   refusal.message = error.reason.empty() ? error.text : fmt::format("{}: {}", error.text, error.reason);

@@ -10,11 +10,20 @@ namespace {
 // What a host may ask us to wait at most, and the second on top of it for the way back.
 constexpr Millis kLongestRequest{300'000};
 constexpr Millis kWayBack{1'000};
+// A guest told to come back later than this is told nothing: it is no rate limit any more.
+constexpr std::int64_t kLongestRetryAfter = 3600;
+
+std::optional<std::chrono::seconds> retry_after_in(const JsonValue& payload) {
+  const auto seconds = payload["retry_after_s"].integer().value_or(0);
+  if (seconds < 1 || seconds > kLongestRetryAfter) return std::nullopt;
+  return std::chrono::seconds(seconds);
+}
 
 }  // namespace
 
 std::string error_payload(std::string_view text, std::string_view code, std::string_view reason_code,
-                          std::string_view reason, Retry retry) {
+                          std::string_view reason, Retry retry,
+                          std::optional<std::chrono::seconds> retry_after) {
   std::string payload;
   JsonWriter json(payload);
   json.begin_object()
@@ -23,6 +32,7 @@ std::string error_payload(std::string_view text, std::string_view code, std::str
       .field_unless_empty("reason_code", reason_code)
       .field_unless_empty("reason", reason);
   if (retry == Retry::kLater) json.field("retryable", true);
+  if (retry_after) json.field("retry_after_s", retry_after->count());
   json.end_object();
   return payload;
 }
@@ -30,10 +40,10 @@ std::string error_payload(std::string_view text, std::string_view code, std::str
 std::optional<PayloadError> error_in(const JsonValue& payload) {
   const std::string_view code = payload["code"].string_or("");
   if (code.empty()) return std::nullopt;
-  return PayloadError{std::string(payload["error"].string_or("")), std::string(code),
-                      std::string(payload["reason_code"].string_or("")),
-                      std::string(payload["reason"].string_or("")),
-                      payload["retryable"].boolean().value_or(false)};
+  return PayloadError{
+      std::string(payload["error"].string_or("")),       std::string(code),
+      std::string(payload["reason_code"].string_or("")), std::string(payload["reason"].string_or("")),
+      payload["retryable"].boolean().value_or(false),    retry_after_in(payload)};
 }
 
 std::string PayloadError::describe() const {

@@ -84,13 +84,13 @@ async::Task<std::string> RateLimiter::handle(bus::IncomingRequest request) {
 }
 
 std::string RateLimiter::refuse(const bus::IncomingRequest& request, bool ping, Millis wait) {
-  const auto seconds = std::chrono::ceil<std::chrono::seconds>(wait).count();
+  const auto again = std::chrono::ceil<std::chrono::seconds>(wait);
   const std::string reason =
-      fmt::format("too many {} of this guest, again in {} s{}", ping ? "pings" : "requests", seconds,
+      fmt::format("too many {} of this guest, again in {} s{}", ping ? "pings" : "requests", again.count(),
                   ping ? std::string() : fmt::format("; limits.{} in extensions.yaml", section_name(ns_)));
   refusals_.add(request, {ns_, ping ? "ping" : operation_of(request, document_),
                           server_of(request, server_name_), kCode, reason});
-  return error_payload("too many requests", "INTERNAL_ERROR", kCode, reason, Retry::kLater);
+  return error_payload("too many requests", "INTERNAL_ERROR", kCode, reason, Retry::kLater, again);
 }
 
 }  // namespace shed::broker

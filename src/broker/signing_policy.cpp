@@ -31,14 +31,14 @@ SigningPolicy::SigningPolicy(async::Loop& loop, ApprovalGate& gate, AuditLog& au
       rates_(loop.clock(), limits),
       refusals_(loop, audit) {}
 
-Status SigningPolicy::admit(std::string_view container, std::string_view op) {
+std::optional<SigningPolicy::TooMany> SigningPolicy::admit(std::string_view container, std::string_view op) {
   const auto wait = rates_.take("", container, RateTable::Kind::kSsh);
-  if (!wait) return {};
-  const std::string reason =
-      fmt::format("too many requests of this container, again in {} s; limits.ssh in extensions.yaml",
-                  std::chrono::ceil<std::chrono::seconds>(*wait).count());
+  if (!wait) return std::nullopt;
+  const auto again = std::chrono::ceil<std::chrono::seconds>(*wait);
+  std::string reason = fmt::format(
+      "too many requests of this container, again in {} s; limits.ssh in extensions.yaml", again.count());
   refusals_.add(request_of(container), {Namespace::kSsh, op, "", "RATE_LIMITED", reason});
-  return fail(Errc::kLimit, "{}", reason);
+  return TooMany{std::move(reason), again};
 }
 
 // As one that had come over the bus.

@@ -105,25 +105,31 @@ SigningProxy::Answer SigningProxy::text(int status, std::string_view line, std::
   return answer;
 }
 
+// RFC 9110, section 10.2.3, and RFC 6585, section 4.
+SigningProxy::Answer SigningProxy::too_many(const SigningPolicy::TooMany& refused) {
+  Answer answer = text(429, fmt::format("denied: {}", refused.reason), "too many requests");
+  answer.headers = fmt::format("retry-after: {}\r\n", refused.again.count());
+  return answer;
+}
+
 async::Task<> SigningProxy::handle(net::HttpExchange& exchange) {
   Entry entry;
   entry.method = exchange.method();
   entry.path = exchange.path();
   entry.start = loop_.clock().now();
   std::optional<Answer> answer = refusal(exchange, entry);
-  if (!answer && entry.path == kHealthPath) {
+  const bool refused = answer.has_value();
+  const bool is_health = !refused && entry.path == kHealthPath;
+  std::optional<Visit> visit;
+  if (is_health) {
     answer = text(200, "ok");
-  } else if (!answer) {
-    const Visit visit(*this);
+  } else if (!refused) {
+    visit.emplace(*this);  // until the answer is on its way
     auto running = run_unless_gone(exchange, entry, answer);
     co_await std::move(running);
     if (!answer) answer = text(500, kFailed, "the client has left");
-    report(entry, *answer);
-    (void)co_await exchange.respond(answer->status, answer->type, answer->body, answer->headers);
-    co_return;
-  } else {
-    report(entry, *answer);
   }
+  if (!is_health) report(entry, *answer);
   (void)co_await exchange.respond(answer->status, answer->type, answer->body, answer->headers);
 }
 
@@ -146,9 +152,9 @@ async::Task<> SigningProxy::answer_public_key(Entry& entry, std::optional<Answer
     answer = text(503, kUnavailable, wanted.error().text());
     co_return;
   }
-  const Status admitted = policy_ == nullptr ? Status() : policy_->admit(entry.container, "list");
-  if (!admitted) {
-    answer = text(429, fmt::format("denied: {}", admitted.error().text()));
+  const auto refused = policy_ == nullptr ? std::nullopt : policy_->admit(entry.container, "list");
+  if (refused) {
+    answer = too_many(*refused);
     co_return;
   }
   auto looking = look_for_key(std::move(*wanted));
@@ -184,8 +190,8 @@ async::Task<SigningProxy::Answer> SigningProxy::sign(std::string_view message, E
 // With a connection to the agent for the list, because a person may take a while between the two.
 async::Task<SigningProxy::Answer> SigningProxy::sign_by_policy(std::vector<std::string> wanted,
                                                                std::string data, Entry& entry) {
-  const Status admitted = policy_->admit(entry.container, "sign");
-  if (!admitted) co_return text(429, fmt::format("denied: {}", admitted.error().text()));
+  const auto refused = policy_->admit(entry.container, "sign");
+  if (refused) co_return too_many(*refused);
   auto looking = look_for_key(std::move(wanted));
   const auto key = co_await std::move(looking);
   if (!key) co_return text(503, kUnavailable, key.error().text());

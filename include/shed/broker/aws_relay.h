@@ -37,6 +37,7 @@ struct CredentialRefusal {
   std::string error;    // in short: "credential request failed"
   std::string message;  // in full, with the cause
   std::string hint;     // what a person can do; may be empty
+  std::optional<std::chrono::seconds> retry_after{};  // where the host knows it
 
   std::string text() const;  // one line: message, code and hint
 };

@@ -1,6 +1,7 @@
 // What the payloads of all namespaces have in common (protocol.md section 5).
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -13,11 +14,13 @@ namespace shed::broker {
 // Whether the same request may succeed a little later.
 enum class Retry { kNo, kLater };
 
-// {"error":…,"code":…,"reason_code":…,"reason":…,"retryable":true}; without the last three when they are
-// empty or kNo. `code` is one that existing guests know, `reason_code` our finer one, `reason` what is to
-// be done about it, `retryable` (ours) tells "later" from "no".
+// {"error":…,"code":…,"reason_code":…,"reason":…,"retryable":true,"retry_after_s":12}; without the last four
+// when they are empty, kNo or not known. `code` is one that existing guests know, `reason_code` our finer
+// one, `reason` what is to be done about it, `retryable` (ours) tells "later" from "no", and `retry_after_s`
+// (ours) how much later.
 std::string error_payload(std::string_view text, std::string_view code, std::string_view reason_code = {},
-                          std::string_view reason = {}, Retry retry = Retry::kNo);
+                          std::string_view reason = {}, Retry retry = Retry::kNo,
+                          std::optional<std::chrono::seconds> retry_after = {});
 
 struct PayloadError {
   std::string text;
@@ -25,6 +28,7 @@ struct PayloadError {
   std::string reason_code;  // these two are empty when the other side has none
   std::string reason;
   bool retryable = false;
+  std::optional<std::chrono::seconds> retry_after;  // one second to an hour
 
   // For the log of who asked.
   std::string describe() const;

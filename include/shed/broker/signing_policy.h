@@ -3,6 +3,8 @@
 // record's namespace is ssh-agent, its operation sign, and the guest is the container's name.
 #pragma once
 
+#include <chrono>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -20,9 +22,13 @@ class SigningPolicy {
   SigningPolicy(async::Loop& loop, ApprovalGate& gate, AuditLog& audit, SshAccess access,
                 const Limits& limits = {});
 
-  // Counts a request, `op` being sign or list. Errc::kLimit with the reason when the container has made too
-  // many; that is recorded, as far as it is not a flood.
-  Status admit(std::string_view container, std::string_view op);
+  // Counts a request, `op` being sign or list. Nothing, or why not when the container has made too many; that
+  // is recorded, as far as it is not a flood.
+  struct TooMany {
+    std::string reason;
+    std::chrono::seconds again;  // until one more is let in; at least one
+  };
+  std::optional<TooMany> admit(std::string_view container, std::string_view op);
 
   // Whether `ssh.offer` has this key, or is absent.
   bool offers(std::string_view key_blob) const;

@@ -13,11 +13,10 @@
 //   401 missing bearer token, wrong bearer token   where tokens are demanded
 //   404, 405                                       without a body
 //   413 over kMaxSigningBody
-//   429 more than `limits.ssh` lets the container ask
+//   429 more than `limits.ssh` lets the container ask; Retry-After says when again
 //   500 sign failed        the agent says no, does not answer in time, or answers with something else
 //   503 signer unavailable the agent is not there, has no keys, or lacks the configured ones; or the audit
-//   log
-//                          or the token file cannot be used
+//                          log or the token file cannot be used
 //
 // Nothing is remembered from one request to the next: each one has connections to the agent of its own. One
 // that waits, for the agent or for a person, keeps no other one waiting; who goes away ends their request.
@@ -73,7 +72,7 @@ class SigningProxy : public net::HttpHandler {
     int status = 500;
     std::string body;
     std::string_view type = "text/plain; charset=utf-8";
-    std::string_view headers;
+    std::string headers;
     std::string outcome;  // for the log
   };
   // What the log says of a request.
@@ -85,6 +84,7 @@ class SigningProxy : public net::HttpHandler {
   class Visit;
 
   static Answer text(int status, std::string_view line, std::string_view outcome = {});
+  static Answer too_many(const SigningPolicy::TooMany& refused);
   std::optional<Answer> refusal(const net::HttpExchange& exchange, Entry& entry);
   std::optional<Answer> refusal_of_head(const net::HttpExchange& exchange, Entry& entry);
   std::optional<Answer> check_caller(const net::HttpExchange& exchange) const;

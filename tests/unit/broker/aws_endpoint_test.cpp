@@ -216,6 +216,16 @@ TEST_CASE("a denial is a 403, and asked for once however often an SDK tries") {
   CHECK(fixture.host.asked("get_credentials") == 1);
 }
 
+TEST_CASE("a guest that asks too often is told when to ask again") {
+  Fixture fixture;
+  fixture.host.answers["get_credentials"] =
+      error_payload("too many requests", "INTERNAL_ERROR", "RATE_LIMITED", "limits.aws in extensions.yaml",
+                    Retry::kLater, 12s);
+  const std::string answer = fixture.get("/credentials");
+  check_error(answer, 429, "RATE_LIMITED");
+  CHECK_THAT(answer, Catch::Contains("\r\nretry-after: 12\r\n"));
+}
+
 TEST_CASE("a refusal is one line in the guest's log, however often it comes") {
   Fixture fixture;
   fixture.host.answers["get_credentials"] =

@@ -110,6 +110,17 @@ TEST_CASE("a guest that asks too often is a 429, which no client asks again at o
   const CredentialRefusal refusal = refusal_of(host);
   CHECK(refusal.status == 429);
   CHECK_THAT(refusal.message, Catch::Contains("again in 12 s"));
+  CHECK_FALSE(refusal.retry_after);
+}
+
+TEST_CASE("when to ask again is what the host says, where that makes sense") {
+  FakeHost host;
+  const auto [said, taken] = GENERATE(table<std::string, int>(
+      {{"1", 1}, {"12", 12}, {"3600", 3600}, {"3601", 0}, {"0", 0}, {"-5", 0}, {"1.5", 0}, {"\"12\"", 0}}));
+  host.answers["get_credentials"] = fmt::format(
+      R"({{"error":"e","code":"INTERNAL_ERROR","reason_code":"RATE_LIMITED","retryable":true,"retry_after_s":{}}})",
+      said);
+  CHECK(refusal_of(host).retry_after.value_or(0s) == std::chrono::seconds(taken));
 }
 
 TEST_CASE("a host that cannot do its work is a 503") {

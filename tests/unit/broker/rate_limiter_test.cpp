@@ -87,7 +87,7 @@ TEST_CASE_METHOD(Fixture, "who is refused is told when to ask again, and what li
   CHECK(ask(*limiter) ==
         R"({"error":"too many requests","code":"INTERNAL_ERROR","reason_code":"RATE_LIMITED",)"
         R"("reason":"too many requests of this guest, again in 1 s; limits.ssh in extensions.yaml",)"
-        R"("retryable":true})");
+        R"("retryable":true,"retry_after_s":1})");
 }
 
 TEST_CASE_METHOD(Fixture, "asking in spite of a refusal makes nobody wait longer") {

@@ -293,6 +293,23 @@ TEST_CASE("the public key is that which would sign") {
   CHECK_THAT(answer, Catch::Contains("content-type: text/plain; charset=utf-8\r\n"));
 }
 
+TEST_CASE("a container that asks too often is told when one more is let in") {
+  Fixture it({}, {}, true);
+  const std::string request = "GET /publickey HTTP/1.1\r\nHost: localhost\r\n\r\n";
+  for (unsigned i = 0; i < Limits().ssh->burst; ++i) REQUIRE(has_status(it.ask(request), 200));
+  const std::string wait =
+      fmt::format("retry-after: {}\r\n", (59 + Limits().ssh->per_minute) / Limits().ssh->per_minute);
+  for (const std::string& answer : {it.ask(request), it.sign()}) {
+    CHECK(has_status(answer, 429));
+    CHECK_THAT(answer, Catch::Contains(wait));
+    CHECK_THAT(body_of(answer), Catch::StartsWith("denied: too many requests of this container, again in "));
+  }
+  CHECK(it.agent.signs.empty());
+  it.pass(Millis(60'000) / Limits().ssh->per_minute + Millis(1));
+  CHECK(has_status(it.ask(request), 200));
+  CHECK(has_status(it.ask(request), 429));
+}
+
 TEST_CASE("the limits of the server are the documented ones") {
   const net::HttpServerOptions options = SigningProxy::server_options();
   CHECK(options.max_connections == 64);
