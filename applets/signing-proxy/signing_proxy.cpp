@@ -46,6 +46,16 @@ async::Task<> serve(async::Loop& loop, Service& service) {
   co_await service.server->serve(service.listener.acceptor());
 }
 
+// Of a unix socket its mode says who comes.
+void warn_of_strangers(const Service& service) {
+  if (service.tokens || service.options.address.is_unix()) return;
+  const std::string address = service.listener.address().text();
+  const std::string who = service.options.address.is_local() ? "every user of this machine"
+                                                             : fmt::format("whoever reaches {}", address);
+  log::warning("{} can {}: demand tokens with SSH_AGENT_PROXY_TOKEN_FILE", who,
+               service.approval ? "ask for signatures" : "sign");
+}
+
 void say_what_is_served(const Service& service) {
   std::string names;
   for (const std::string& name : service.options.namespaces) {
@@ -53,10 +63,7 @@ void say_what_is_served(const Service& service) {
   }
   log::info("listening on {} (namespace{} {}), agent {}", service.listener.address().text(),
             service.options.namespaces.size() > 1 ? "s" : "", names, service.options.agent_socket);
-  if (!service.options.address.is_local() && !service.tokens) {
-    log::warning("whoever reaches {} can sign: demand tokens with SSH_AGENT_PROXY_TOKEN_FILE",
-                 service.listener.address().text());
-  }
+  warn_of_strangers(service);
 }
 
 Result<broker::SigningKeys> open_keys(const broker::SigningOptions& options) {
