@@ -26,8 +26,7 @@ namespace shed::broker {
 class AwsEndpoint : public net::HttpHandler {
  public:
   static constexpr std::size_t kMaxBody = 4096;
-  // For the HttpServer in front of it: a small header within 5 s, a whole request within 10 s, 256
-  // connections.
+  // For the HttpServer in front of it: a small header, a whole request within 10 s, 256 connections.
   static net::HttpServerOptions server_options();
 
   // An empty token demands none. The relay must outlive it.
