@@ -6,6 +6,10 @@ import subprocess
 from support.http_client import UnixConnection
 from support.waiting import patience
 
+MESSAGE = b"tree 4b825dc642cb6eb9a060e54bf8d69288fbee4904\n\nA commit\n"
+MOST = 16 * 1024 * 1024
+TEXT = "text/plain; charset=utf-8"
+
 
 class Reply:
     def __init__(self, answer):
@@ -56,6 +60,21 @@ class SigningProxy:
 
     def public_key(self, **more):
         return self.request("GET", "/publickey", **more)
+
+
+def says(reply, status, text):
+    return (reply.status, reply.text, reply.headers["content-type"]) == (status, text, TEXT)
+
+
+def fails_to_start(broker, agent, arguments=(), **variables):
+    """The one line of a proxy that ends with 1."""
+    env = {f"SSH_AGENT_PROXY_{name}": str(value) for name, value in variables.items()}
+    program = broker.run("signing-proxy", *arguments, agent=agent and agent.path,
+                         env={"SSH_AGENT_PROXY_ADDR": "127.0.0.1:0", **env})
+    assert program.status == 1 and program.stdout == "", program.stderr
+    lines = program.stderr.splitlines()
+    assert len(lines) == 1, lines
+    return lines[0]
 
 
 def signed_by_keygen(key_file, message, folder, name_space="git"):
