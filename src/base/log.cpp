@@ -43,10 +43,18 @@ std::string_view label(Level level) {
   return "";
 }
 
-// Characters that move the cursor, end a line or turn the direction of writing: with them a text
+// Characters without a width: with them two names that differ would look the same.
+bool is_nothing(std::uint32_t code) {
+  const bool joins = (code >= 0x200b && code <= 0x200d) || (code >= 0x2060 && code <= 0x206f);
+  const bool filler = code == 0x115f || code == 0x1160 || code == 0x3164 || code == 0xffa0;
+  return joins || filler || code == 0xad || code == 0x34f || code == 0x180e || code == 0xfeff ||
+         (code >= 0xfff9 && code <= 0xfffb) || (code >= 0xe0000 && code <= 0xe0fff);
+}
+
+// Not so are characters that move the cursor, end a line or turn the direction of writing: with them a text
 // from outside could look like a line of ours.
 bool is_visible(std::uint32_t code) {
-  if (code < 0x20 || (code >= 0x7f && code <= 0x9f)) return false;
+  if (code < 0x20 || (code >= 0x7f && code <= 0x9f) || is_nothing(code)) return false;
   const bool line_end = code == 0x2028 || code == 0x2029;
   const bool direction = code == 0x061c || code == 0x200e || code == 0x200f ||
                          (code >= 0x202a && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);

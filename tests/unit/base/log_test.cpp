@@ -72,6 +72,12 @@ TEST_CASE("what turns a terminal's direction or ends a line in Unicode is made v
   CHECK(lines.text[0] == R"(test: a\u202eb\u2028c\u009bd\u2066e)");
 }
 
+TEST_CASE("characters that take no room are made visible") {
+  const Lines lines;
+  log::info("git\u200bhub\u2060.\u00adcom\ufeff\u3164\U000e0041");
+  CHECK(lines.text[0] == R"(test: git\u200bhub\u2060.\u00adcom\ufeff\u3164\ue0041)");
+}
+
 TEST_CASE("letters of any script are left alone") {
   const Lines lines;
   log::info("caf\u00e9 \u65e5\u672c \U0001F511");
