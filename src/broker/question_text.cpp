@@ -1,13 +1,16 @@
 #include "broker/question_text.h"
 
+#include <algorithm>
+
 #include "shed/base/log.h"
 
 namespace shed::broker {
 namespace {
 
-// Bytes of one text as it is shown. Assuan's lines end at 1,000 bytes (pinentry.h), and six of these are
-// shown.
+// Bytes of one text as it is shown, without the mark. Assuan's lines end at 1,000 bytes (prompt_program.h),
+// and six of these are shown.
 constexpr std::size_t kMostOfOne = 120;
+constexpr std::size_t kMostOfEnd = kMostOfOne / 2;  // where the middle is left out
 
 // Windows of some toolkits read text that looks like markup as such: it could hide or fake the rest.
 std::string without_markup(std::string_view text) {
@@ -24,17 +27,36 @@ std::string without_markup(std::string_view text) {
   return plain;
 }
 
+std::string visible(std::string_view text) { return without_markup(log::printable(text)); }
+
+bool is_within_character(char c) { return (static_cast<unsigned char>(c) & 0xc0) == 0x80; }
+
+// Of a text that is longer, and not within a character.
+std::string beginning(std::string text) {
+  std::size_t length = kMostOfEnd;
+  while (length > 0 && is_within_character(text[length])) --length;
+  text.resize(length);
+  return text;
+}
+
+std::string end(const std::string& text) {
+  std::size_t from = text.size() - kMostOfEnd;
+  while (from < text.size() && is_within_character(text[from])) ++from;
+  return text.substr(from);
+}
+
 class Writer {
  public:
+  // The end of a long text says as much as its beginning, such as the host of a login whose user has a name
+  // without end: what is left out is the middle.
   std::string shown(std::string_view text) {
-    // Long ones need not be made visible to the end.
-    std::string plain = without_markup(log::printable(text.substr(0, 2 * kMostOfOne)));
-    if (plain.size() <= kMostOfOne) return plain;
+    if (text.size() <= kMostOfOne) {
+      std::string plain = visible(text);
+      if (plain.size() <= kMostOfOne) return plain;
+    }
     result_.whole = false;
-    std::size_t length = kMostOfOne;
-    // Not within a character.
-    while (length > 0 && (static_cast<unsigned char>(plain[length]) & 0xc0) == 0x80) --length;
-    return plain.substr(0, length) + "…";
+    const std::size_t part = std::min(kMostOfOne, text.size());
+    return beginning(visible(text.substr(0, part))) + "…" + end(visible(text.substr(text.size() - part)));
   }
   void line(const std::string& text) {
     if (!result_.text.empty()) result_.text += '\n';

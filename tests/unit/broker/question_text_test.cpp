@@ -50,7 +50,23 @@ TEST_CASE("what is too long is cut where that can be seen, and is not shown whol
   question.key_comment = std::string(100'000, 'x');
   const QuestionText shown = question_text(question, 1);
   CHECK_FALSE(shown.whole);
-  CHECK_THAT(shown.text, Catch::Contains(std::string(120, 'x') + "…, ssh-ed25519"));
+  CHECK_THAT(shown.text, Catch::Contains("\nKey: " + std::string(60, 'x') + "…" + std::string(60, 'x') +
+                                         ", ssh-ed25519"));
+}
+
+TEST_CASE("a user with an endless name does not hide the host") {
+  const std::string letter = GENERATE(as<std::string>{}, "x", " ", "ü", "\xff", "<", "\u200b");
+  std::string name;
+  for (int i = 0; i < 500; ++i) name += letter;
+  const ApprovalQuestion question = login_question("web", "login " + name + "@evil.example");
+  const QuestionText shown = question_text(question, 1);
+  CHECK_FALSE(shown.whole);
+  CHECK_THAT(shown.text, Catch::Contains("wants to sign: login ") && Catch::Contains("@evil.example\n"));
+}
+
+TEST_CASE("characters that nobody sees are shown") {
+  CHECK_THAT(question_text(login_question("web", "login root@git\u200bhub.com\ufeff\u00ad"), 1).text,
+             Catch::Contains(R"(login root@git\u200bhub.com\ufeff\u00ad)"));
 }
 
 TEST_CASE("the longest question has a bound") {
