@@ -1,7 +1,5 @@
 #include "shed/broker/control_socket.h"
 
-#include <unistd.h>
-
 #include <optional>
 
 #include "shed/base/json.h"
@@ -88,14 +86,14 @@ async::Task<Result<std::string>> exchange(async::Stream& stream, std::string lin
 std::string default_control_socket() { return host_agent_socket_directory() + "/host-agent-control.sock"; }
 
 Result<std::unique_ptr<ControlSocket>> ControlSocket::open(async::Loop& loop, const std::string& path,
-                                                           Run run) {
+                                                           Run run, uid_t user) {
   auto listener = open_private_socket(loop, path);
   if (!listener) return propagate(listener);
-  return std::make_unique<ControlSocket>(loop, std::move(*listener), std::move(run));
+  return std::make_unique<ControlSocket>(loop, std::move(*listener), std::move(run), user);
 }
 
-ControlSocket::ControlSocket(async::Loop& loop, net::Listener listener, Run run)
-    : loop_(loop), listener_(std::move(listener)), run_(std::move(run)), clients_(loop) {}
+ControlSocket::ControlSocket(async::Loop& loop, net::Listener listener, Run run, uid_t user)
+    : loop_(loop), listener_(std::move(listener)), run_(std::move(run)), user_(user), clients_(loop) {}
 
 async::Task<> ControlSocket::run() {
   for (;;) {
@@ -108,7 +106,7 @@ async::Task<> ControlSocket::run() {
 
 async::Task<> ControlSocket::serve(async::Stream stream) {
   const auto peer = stream.peer_credentials();
-  if (!peer || (peer->user != ::geteuid() && peer->user != 0)) {
+  if (!peer || (peer->user != user_ && peer->user != 0)) {
     log::warning("control socket: user {} is not served", peer ? fmt::to_string(peer->user) : "?");
     co_return;
   }

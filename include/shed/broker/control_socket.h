@@ -2,8 +2,10 @@
 // then closed:
 //   {"command":"pause","shed":"web","server":""}     shed and server may be absent
 //   {"ok":true,"text":"paused: web; …"}   or   {"ok":false,"error":"…"}
-// Directory 0700, socket 0600, and the peer's user id is looked at: only this one and root are served.
+// Directory 0700, socket 0600, and the peer's user id is looked at: only the owner and root are served.
 #pragma once
+
+#include <unistd.h>
 
 #include <functional>
 #include <memory>
@@ -26,9 +28,11 @@ class ControlSocket {
 
   using Run = std::function<Result<std::string>(const ControlRequest&)>;
 
-  // Errors as net::Listener::open() has them: a live socket is never replaced.
-  static Result<std::unique_ptr<ControlSocket>> open(async::Loop& loop, const std::string& path, Run run);
-  ControlSocket(async::Loop& loop, net::Listener listener, Run run);
+  // Errors as net::Listener::open() has them: a live socket is never replaced. `user` may connect, beside
+  // root.
+  static Result<std::unique_ptr<ControlSocket>> open(async::Loop& loop, const std::string& path, Run run,
+                                                     uid_t user = ::geteuid());
+  ControlSocket(async::Loop& loop, net::Listener listener, Run run, uid_t user);
   // Serves until the task is dropped.
   async::Task<> run();
 
@@ -39,6 +43,7 @@ class ControlSocket {
   async::Loop& loop_;
   net::Listener listener_;
   Run run_;
+  uid_t user_;
   async::Scope clients_;
 };
 

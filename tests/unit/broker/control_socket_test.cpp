@@ -1,6 +1,9 @@
 #include "shed/broker/control_socket.h"
 
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include "host_fixture.h"
 
@@ -36,6 +39,49 @@ struct ControlFixture : HostFixture {
 
 using Fixture = ControlFixture;
 
+// A control socket with nothing behind it, and clients whose user the test chooses.
+struct LoneSocket {
+  explicit LoneSocket(uid_t user) {
+    auto opened = ControlSocket::open(
+        loop, path,
+        [this](const ControlRequest&) -> Result<std::string> {
+          ++obeyed;
+          return "done";
+        },
+        user);
+    REQUIRE(opened);
+    socket = std::move(*opened);
+    tasks.spawn(socket->run());
+    for (const std::string& open : {folder / "", folder / "run", path}) {
+      REQUIRE(::chmod(open.c_str(), 0777) == 0);
+    }
+    loop.poll();
+  }
+  // Says its line as it connects: what it is answered.
+  std::string say(std::string_view line) {
+    UniqueFd client(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    path.copy(address.sun_path, sizeof address.sun_path - 1);
+    REQUIRE(::connect(client.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+    REQUIRE(::send(client.get(), line.data(), line.size(), MSG_NOSIGNAL) ==
+            static_cast<ssize_t>(line.size()));
+    for (int i = 0; i < 4; ++i) loop.poll();
+    char text[256];
+    const ssize_t count = ::recv(client.get(), text, sizeof text, MSG_DONTWAIT);
+    return count > 0 ? std::string(text, static_cast<std::size_t>(count)) : std::string();
+  }
+
+  FakeClock clock;
+  async::Loop loop{clock};
+  net::TemporaryFolder folder;
+  std::string path = folder / "run/control.sock";
+  LogLines log;
+  int obeyed = 0;
+  std::unique_ptr<ControlSocket> socket;
+  async::Scope tasks{loop};
+};
+
 }  // namespace
 
 TEST_CASE_METHOD(Fixture, "the control socket is the owner's alone, and goes with the agent") {
@@ -56,6 +102,24 @@ TEST_CASE_METHOD(Fixture, "a live control socket is not replaced") {
       ControlSocket::open(loop, path(), [](const ControlRequest&) -> Result<std::string> { return ""; });
   REQUIRE_FALSE(second);
   CHECK(second.error().code() == Errc::kExists);
+}
+
+TEST_CASE("another user's process pauses and resumes nothing, whatever the modes of the socket are") {
+  constexpr std::string_view kPause = "{\"command\":\"pause\"}\n";
+  const bool is_root = ::geteuid() == 0;
+  // Root is obeyed everywhere: then it is the test that becomes somebody else.
+  LoneSocket lone(is_root ? 0 : ::geteuid() + 1);
+  if (is_root) {
+    CHECK(lone.say(kPause) == "{\"ok\":true,\"text\":\"done\"}\n");
+    REQUIRE(lone.obeyed == 1);
+    REQUIRE(::seteuid(65534) == 0);
+  }
+  const int before = lone.obeyed;
+  const std::string answer = lone.say(kPause);
+  if (is_root) REQUIRE(::seteuid(0) == 0);
+  CHECK(answer.empty());
+  CHECK(lone.obeyed == before);
+  CHECK(lone.log.count("is not served") == 1);
 }
 
 TEST_CASE_METHOD(Fixture, "a line pauses and another resumes") {
