@@ -132,6 +132,41 @@ TEST_CASE_METHOD(PromptFixture, "a pinentry that fails denies") {
   CHECK_THAT(reason(*window), Catch::EndsWith("no DISPLAY"));
 }
 
+TEST_CASE_METHOD(PromptFixture,
+                 "a pinentry that answers in pieces is understood, and one that breaks off is not") {
+  const auto talk = [&](std::string_view last) {
+    return fmt::format(
+        "printf O; printf 'K hello'; echo; while read -r line; do case $line in CONFIRM) {} exit;; "
+        "*) printf '#'; echo remark; printf O; echo K;; esac; done",
+        last);
+  };
+  CHECK(ask(*pinentry(talk("printf O; printf K; echo;"))).approved);
+  CHECK_THAT(reason(*pinentry(talk("printf OK;"))), Catch::EndsWith("it ended without an answer"));
+  CHECK_THAT(reason(*pinentry(talk("printf O; kill -TERM $$;"))), Catch::EndsWith("ended by signal 15"));
+}
+
+TEST_CASE_METHOD(PromptFixture, "a yes of a pinentry that is killed after it is none") {
+  const auto person = pinentry("echo OK hello; while read -r line; do echo OK; done; kill -KILL $$");
+  CHECK_THAT(reason(*person), Catch::EndsWith("ended by signal 9"));
+}
+
+TEST_CASE_METHOD(PromptFixture, "a pinentry that never stops talking is stopped") {
+  const auto person = pinentry("echo OK hello; while :; do echo '# wait'; done");
+  CHECK_THAT(reason(*person), Catch::EndsWith("it printed more than 16384 bytes"));
+}
+
+TEST_CASE_METHOD(PromptFixture, "a prompt program that reads nothing, or closes everything, denies in time") {
+  const std::string script = GENERATE(as<std::string>{}, "exec <&-; echo OK hello; exit 0",
+                                      "exec >&- 2>&-; exit 0", "exec <&- >&- 2>&-; exit 0");
+  CAPTURE(script);
+  CHECK_THAT(reason(*pinentry(script)), Catch::StartsWith("the prompt failed: "));
+}
+
+TEST_CASE_METHOD(PromptFixture, "an askpass program that prints garbage has said nothing") {
+  const auto person = askpass(R"(printf '\001\377\033[2Jyes'; exit 0)");
+  CHECK_THAT(reason(*person), Catch::EndsWith("what it says is no answer; is it one that can confirm?"));
+}
+
 TEST_CASE_METHOD(PromptFixture, "the installed pinentry refuses without a terminal, and that denies") {
   variables["PATH"] = "/usr/bin:/bin";
   const auto person = make_prompt(loop, variable());
