@@ -2,18 +2,16 @@
 
 #include <algorithm>
 
+#include "broker/signing_texts.h"
 #include "shed/async/scope.h"
 #include "shed/base/file.h"
 #include "shed/base/log.h"
+#include "shed/bus/token_file.h"
 #include "shed/ssh/public_key_line.h"
 
 namespace shed::broker {
 namespace {
 
-constexpr std::string_view kSign = "/sign";
-constexpr std::string_view kPublicKey = "/publickey";
-// As long as any that the proxy takes.
-constexpr std::size_t kMaxToken = 1024;
 // Of what the proxy says: it goes into one line for a person.
 constexpr std::size_t kMaxReason = 300;
 
@@ -29,12 +27,12 @@ net::HttpClientOptions client_options() {
 std::string public_key_path(std::string_view path) {
   const std::string_view query = path.substr(std::min(path.find('?'), path.size()));
   path.remove_suffix(query.size());
-  if (path.ends_with(kSign)) {
-    path.remove_suffix(kSign.size());
+  if (path.ends_with(kSignPath)) {
+    path.remove_suffix(kSignPath.size());
   } else if (path.ends_with('/')) {
     path.remove_suffix(1);
   }
-  return fmt::format("{}{}{}", path, kPublicKey, query);
+  return fmt::format("{}{}{}", path, kKeyPath, query);
 }
 
 Result<net::Url> read_url(std::string_view variable, std::string_view text) {
@@ -48,7 +46,7 @@ Result<Secret> read_token(SigningServerSettings& settings) {
   Secret token = Secret::take(settings.token);
   if (token.empty() && !settings.token_file.empty()) {
     variable = "SSH_AGENT_PROXY_TOKEN_FILE";
-    auto file = read_secret_file(settings.token_file, kMaxToken + 2);
+    auto file = read_secret_file(settings.token_file, bus::kMaxToken + 2);
     if (!file) return propagate(file, variable);
     std::string_view line = file->reveal();
     if (line.ends_with('\n')) line.remove_suffix(1);
@@ -58,9 +56,9 @@ Result<Secret> read_token(SigningServerSettings& settings) {
   }
   // Anything else could end the header line in which it is sent.
   const auto is_bad = [](char c) { return c <= ' ' || c >= 0x7f; };
-  if (token.size() > kMaxToken || std::ranges::any_of(token.reveal(), is_bad)) {
+  if (token.size() > bus::kMaxToken || std::ranges::any_of(token.reveal(), is_bad)) {
     return fail(Errc::kInvalid, "{}: a token is one line of at most {} printable characters without a space",
-                variable, kMaxToken);
+                variable, bus::kMaxToken);
   }
   return token;
 }
@@ -120,7 +118,7 @@ Result<SigningServer> signing_server(SigningServerSettings settings) {
   if (settings.url.empty()) settings.url = kDefaultSigningUrl;
   auto sign = read_url("SSH_AGENT_PROXY_URL", settings.url);
   if (!sign) return propagate(sign);
-  if (sign->path == "/") sign->path = kSign;
+  if (sign->path == "/") sign->path = kSignPath;
   net::Url key = *sign;
   key.path = public_key_path(sign->path);
   if (!settings.public_key_url.empty()) {

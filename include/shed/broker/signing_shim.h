@@ -21,8 +21,9 @@ struct SigningStreams {
 };
 
 // Signs all files, then writes each FILE.sig (or the answer for "-" and for no file to `out`): when one of
-// them fails nothing is written, and an older FILE.sig stays as it was. FILE.sig is replaced in one step; its
-// mode is that of any new file. Errors name the object; their cause is one line.
+// them cannot be signed nothing is written, and an older FILE.sig stays as it was; when one cannot be
+// written, those written before it are removed. FILE.sig is replaced in one step; its mode is that of any new
+// file. Errors name the object; their cause is one line.
 async::Task<Status> sign_messages(SigningClient& client, SigningCommand command, SigningStreams streams);
 
 // The proxy's key as a line, to `out`, or into a file (0600, in one step; folders that are missing are made
