@@ -41,6 +41,12 @@ void append_escape(Out& out, char c) {
   }
 }
 
+// U+0080 to U+009F: JSON does not mind them, but a terminal obeys them, and people look at what is written,
+// such as the audit log, as it stands.
+bool is_c1(std::string_view character) {
+  return character.size() == 2 && character[0] == '\xc2' && static_cast<unsigned char>(character[1]) < 0xa0;
+}
+
 // Appends the first character of `text`, which is not plain, and returns its length.
 template <class Out>
 std::size_t append_special(Out& out, std::string_view text) {
@@ -49,6 +55,10 @@ std::size_t append_special(Out& out, std::string_view text) {
     return 1;
   }
   const std::size_t length = first_utf8_character(text).length;
+  if (is_c1(text.substr(0, length))) {
+    append_escape(out, text[1]);
+    return length;
+  }
   out.append(length == 0 ? kReplacement : text.substr(0, length));
   return length == 0 ? 1 : length;
 }

@@ -77,6 +77,14 @@ TEST_CASE("valid UTF-8 is written as it is") {
   CHECK(quoted(text) == "\"" + std::string(text) + "\"");
 }
 
+TEST_CASE("what a terminal would obey is escaped, and means the same") {
+  CHECK(quoted("a\u0080\u009b2J\u009f") == R"("a\u0080\u009b2J\u009f")");
+  CHECK(quoted("\u00a0\u00c0") == "\"\u00a0\u00c0\"");
+  JsonDocument document;
+  const std::string text = "{\"a\":" + quoted("\u009b") + "}";
+  CHECK((*document.parse(text))["a"].string_or("") == "\u009b");
+}
+
 TEST_CASE("invalid UTF-8 is replaced") {
   CHECK(quoted("a\xff"
                "b") == "\"a\ufffdb\"");
