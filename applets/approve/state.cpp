@@ -23,7 +23,7 @@ void ApproveState::follow() {
 std::string ApproveState::answerable() const {
   const auto& questions = desk_.questions();
   if (view_ != View::kQuestion || questions.empty()) return {};
-  return questions.front().id + (choosing_time_ ? "/time" : "");
+  return (choosing_time_ ? "time:" : "answer:") + questions.front().id;
 }
 
 void ApproveState::shown(std::string answerable) {

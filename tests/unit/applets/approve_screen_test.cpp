@@ -112,7 +112,7 @@ TEST_CASE("where lines are few the empty ones go first") {
   fixture.ask();
   const Frame frame = fixture.paint();
   CHECK(frame.lines.size() == 11);
-  CHECK(frame.answerable == "q1");
+  CHECK(frame.answerable == "answer:q1");
   CHECK(std::ranges::count(frame.lines, std::string()) == 0);
 }
 

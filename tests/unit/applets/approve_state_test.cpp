@@ -158,6 +158,20 @@ TEST_CASE("a time that was chosen for a question that is over is for no other on
   CHECK_FALSE(fixture.state.choosing_time());
 }
 
+TEST_CASE("the choice of a time for one question is not the screen of another, whatever their ids are") {
+  Approving fixture;
+  fixture.ask({.id = "q1"});
+  fixture.clock.advance(24s);
+  const std::string prefix = GENERATE(as<std::string>{}, "q1/time", "time:q1", "answer:q1");
+  fixture.ask({.id = prefix});
+  fixture.read();
+  fixture.press("g");
+  fixture.read();
+  fixture.clock.advance(1s);  // q1 is over, and the screen still asks for how long
+  fixture.press("1o");
+  CHECK(fixture.sent.empty());
+}
+
 TEST_CASE("a session is not for a host that is only claimed") {
   Approving fixture;
   fixture.ask(claimed());
