@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -50,7 +51,11 @@ class Once {
     const bool is_asked = co_await std::move(first);
     if (!is_asked) co_return status_.value_or(kNothingAsked);
     const ApproverQuestion question = desk_.questions().front();
-    if (!options_.choice) parts.spawn(read_answer());
+    if (!options_.choice) {
+      // Typed before anybody can have read the question; a pipe keeps what a script has written.
+      ::tcflush(STDIN_FILENO, TCIFLUSH);
+      parts.spawn(read_answer());
+    }
     const Status printed = print(question);
     if (!printed) co_return fail_with(printed.error());
     auto waiting = wait_for_answer(question);
