@@ -1,6 +1,7 @@
 #include "shed/bus/listener_client.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "shed/base/json.h"
 #include "shed/base/log.h"
@@ -38,6 +39,27 @@ std::string_view to_text(ListenerState::Kind kind) {
   }
   return "";
 }
+
+// Of a request under way.
+class ListenerClient::Place {
+ public:
+  Place(ListenerClient& owner, std::string guest)
+      : owner_(&owner), count_(owner.of_guest_.try_emplace(std::move(guest)).first) {
+    ++owner.under_way_;
+    ++count_->second;
+  }
+  Place(Place&& other) noexcept : owner_(std::exchange(other.owner_, nullptr)), count_(other.count_) {}
+  Place& operator=(Place&&) = delete;
+  ~Place() {
+    if (owner_ == nullptr) return;
+    --owner_->under_way_;
+    if (--count_->second == 0) owner_->of_guest_.erase(count_);
+  }
+
+ private:
+  ListenerClient* owner_;
+  std::map<std::string, std::size_t>::iterator count_;
+};
 
 ListenerClient::ListenerClient(async::Loop& loop, ListenerOptions options, std::string ns,
                                RequestHandler& handler)
@@ -138,10 +160,19 @@ void ListenerClient::take_event(std::string_view text) {
     return limiter_.warning("too many", fmt::format("{}: a request of {} was dropped: {} are under way", ns_,
                                                     request.shed.name, requests_.size()));
   }
-  requests_.spawn(requests_.size() < kMaxInFlight ? answer(std::move(request)) : refuse(std::move(request)));
+  // No name of a server has a NUL.
+  std::string guest = request.shed.server + '\0' + request.shed.name;
+  if (!has_place(guest)) return requests_.spawn(refuse(std::move(request)));
+  requests_.spawn(answer(std::move(request), Place(*this, std::move(guest))));
 }
 
-async::Task<> ListenerClient::answer(IncomingRequest request) {
+bool ListenerClient::has_place(const std::string& guest) const {
+  if (under_way_ < kCrowded) return true;
+  const auto known = of_guest_.find(guest);
+  return under_way_ < kMaxInFlight && (known == of_guest_.end() || known->second < kFew);
+}
+
+async::Task<> ListenerClient::answer(IncomingRequest request, [[maybe_unused]] Place place) {
   std::string payload = co_await handler_.handle(request);
   co_await send_answer(request, payload);
   wipe(payload);

@@ -2,6 +2,7 @@
 // them (protocol.md section 4).
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -52,6 +53,10 @@ class ListenerClient {
  public:
   // Requests that run at a time; the next is refused at once.
   static constexpr std::size_t kMaxInFlight = 256;
+  // With so many under way, the places that are left are for guests that have few: other host buses than ours
+  // bring all that one guest asks.
+  static constexpr std::size_t kCrowded = 192;
+  static constexpr std::size_t kFew = 4;
 
   ListenerClient(async::Loop& loop, ListenerOptions options, std::string ns, RequestHandler& handler);
 
@@ -69,7 +74,9 @@ class ListenerClient {
   async::Task<Status> listen();
   async::Task<Status> read_events(net::HttpStream& stream);
   void take_event(std::string_view text);
-  async::Task<> answer(IncomingRequest request);
+  class Place;
+  bool has_place(const std::string& guest) const;
+  async::Task<> answer(IncomingRequest request, Place place);
   async::Task<> refuse(IncomingRequest request);
   async::Task<> send_answer(const IncomingRequest& request, const std::string& payload);
   void become(ListenerState::Kind kind, std::string error);
@@ -84,6 +91,8 @@ class ListenerClient {
   async::Event connected_;
   log::Limiter limiter_;
   std::string authorization_;
+  std::map<std::string, std::size_t> of_guest_;  // requests under way, by server and name
+  std::size_t under_way_ = 0;
   async::Scope requests_;
 };
 

@@ -126,10 +126,15 @@ TEST_CASE("a slow request delays no other") {
   CHECK(reply_id(fixture.bus.responses[1]) == "slow");
 }
 
-std::string many_requests(std::size_t count) {
+// Of one guest, or of guests that have few each.
+std::string many_requests(std::size_t count, bool of_one = false) {
   std::string events;
-  for (std::size_t i = 0; i < count; ++i)
-    events += fmt::format("data: {}\n\n", request_envelope(fmt::format("{}", i)));
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::size_t guest = of_one ? count : i / ListenerClient::kFew;
+    events += fmt::format("data: {}\n\n",
+                          request_envelope(fmt::format("{}", i), "null",
+                                           fmt::format(R"({{"name":"web{}","server":"mini2"}})", guest)));
+  }
   return events;
 }
 
@@ -149,6 +154,22 @@ TEST_CASE("so many requests run at a time, and the next is refused at once") {
   CHECK(fixture.bus.responses.size() == ListenerClient::kMaxInFlight + 1);
   fixture.bus.send_event(request_envelope("next"));
   CHECK(fixture.handler.requests.size() == ListenerClient::kMaxInFlight + 1);
+}
+
+TEST_CASE("one guest does not take all the places, and gets its own back") {
+  ListenerFixture fixture;
+  fixture.start();
+  fixture.handler.gate.reset();
+  fixture.bus.send(many_requests(ListenerClient::kMaxInFlight, true));
+  CHECK(fixture.handler.requests.size() == ListenerClient::kCrowded);
+  CHECK(fixture.bus.responses.size() == ListenerClient::kMaxInFlight - ListenerClient::kCrowded);
+  fixture.bus.send(many_requests(ListenerClient::kMaxInFlight - ListenerClient::kCrowded));
+  CHECK(fixture.handler.requests.size() == ListenerClient::kMaxInFlight);
+  fixture.handler.gate.set();
+  fixture.bus.server.loop.poll();
+  fixture.handler.gate.reset();
+  fixture.bus.send(many_requests(ListenerClient::kCrowded, true));
+  CHECK(fixture.handler.requests.size() == ListenerClient::kMaxInFlight + ListenerClient::kCrowded);
 }
 
 TEST_CASE("refusals are bounded as well when the bus does not take them") {
