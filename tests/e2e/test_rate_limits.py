@@ -8,7 +8,7 @@ from support.agent_wire import AgentConnection
 from support.broker import APPROVE_ALL, audit_records
 from support.docker import docker_config
 from support.docker_fixtures import OWNER
-from support.waiting import wait_until
+from support.waiting import Stopwatch, wait_until
 
 SMALL = APPROVE_ALL + "limits: { ssh: { burst: 5, per_minute: 1 } }\n"
 
@@ -47,12 +47,13 @@ def test_a_persons_work_stays_below_the_limits(broker, agent, keys, programs, pl
 
 
 def test_a_guest_in_a_loop_is_refused_and_the_log_says_how_often(broker, agent, keys, place):
+    watch = Stopwatch()
     up = broker.start_up(agent.path)
     with AgentConnection(up.sock) as connection:
         signed = sum(connection.sign(keys["ed25519"].blob, b"data") is not None for _ in range(2000))
-    assert 1000 <= signed <= 1200, "the burst, and two a second since then"
-    wait_until(lambda: sum(map(counted, refusals(place))) == 2000 - signed, 5, "a record for every refusal")
-    assert len(refusals(place)) <= 60, "one a second"
+    assert 1000 <= signed <= 1001 + 2 * watch.seconds, "the burst, and two a second since then"
+    wait_until(lambda: sum(map(counted, refusals(place))) == 2000 - signed, 15, "a record for every refusal")
+    assert len(refusals(place)) <= 5 + watch.seconds, "one a second"
 
 
 def test_the_client_fails_at_once_and_the_relays_log_says_why(broker, agent, programs, place):
@@ -61,7 +62,7 @@ def test_the_client_fails_at_once_and_the_relays_log_says_why(broker, agent, pro
     done = [programs.run(["ssh-add", "-l"], env) for _ in range(6)]
     assert [run.status for run in done[:5]] == [0] * 5
     assert done[5].status != 0
-    assert "RATE_LIMITED" in up.stderr and "limits.ssh in extensions.yaml" in up.stderr, up.stderr
+    up.program.wait_for_stderr("RATE_LIMITED.*limits.ssh in extensions.yaml")
     assert refusals(place)[0]["op"] == "list"
 
 
