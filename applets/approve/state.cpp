@@ -13,6 +13,8 @@ void ApproveState::follow() {
   const auto& questions = desk_.questions();
   const std::string first = questions.empty() ? std::string() : questions.front().id;
   if (choosing_time_ && first != choosing_for_) choosing_time_ = false;
+  // Whatever comes next is another question, also under an id that was there before.
+  if (questions.empty()) covered();
   if (desk_.asked() == asked_) return;
   asked_ = desk_.asked();
   if (questions.empty()) return;
@@ -112,6 +114,7 @@ void ApproveState::press_grants(Key key) {
 
 void ApproveState::answer(PersonsChoice choice, std::string_view words, Millis ttl) {
   const broker::ApproverQuestion question = desk_.questions().front();
+  covered();
   if (desk_.answer(question.id, choice, ttl)) {
     notice_ =
         fmt::format("{}: {}: {}", words, guest_words(question.server, question.shed), object_words(question));
@@ -120,6 +123,7 @@ void ApproveState::answer(PersonsChoice choice, std::string_view words, Millis t
 
 void ApproveState::mute() {
   const broker::ApproverQuestion question = desk_.questions().front();
+  covered();
   if (desk_.deny_and_mute(question.id)) {
     notice_ = fmt::format("denied, and so is all that {} asks for the next 5 minutes",
                           guest_words(question.server, question.shed));

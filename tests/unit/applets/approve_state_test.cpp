@@ -172,6 +172,27 @@ TEST_CASE("the choice of a time for one question is not the screen of another, w
   CHECK(fixture.sent.empty());
 }
 
+TEST_CASE("a question under the id of one that is over has to be read like any other") {
+  Approving fixture;
+  fixture.ask({.id = "q1"});
+  fixture.read();
+  SECTION("answered") { fixture.press("d"); }
+  SECTION("muted") { fixture.press("mu"); }
+  SECTION("lost") {
+    fixture.desk.lost("gone");
+    fixture.state.follow();
+    fixture.desk.connected([&fixture](std::string_view line) { fixture.sent += line; });
+    fixture.tell(R"({"type":"hello_ack","accepted":true})");
+  }
+  fixture.sent.clear();
+  fixture.ask({.id = "q1", .shed = "other"});
+  fixture.press("o");
+  CHECK(fixture.sent.empty());
+  fixture.read();
+  fixture.press("o");
+  CHECK(fixture.has_sent("approve"));
+}
+
 TEST_CASE("a session is not for a host that is only claimed") {
   Approving fixture;
   fixture.ask(claimed());
