@@ -31,7 +31,7 @@ class Page {
 
   std::size_t width() const { return width_; }
   void line(std::string_view text = "", std::string_view style = "") {
-    std::string shown = cut(text, width_);
+    std::string shown = cut(text, std::min(width_, canvas_.width));
     if (canvas_.colour && !style.empty() && !shown.empty())
       shown = fmt::format("{}{}{}", style, shown, kPlain);
     lines_.push_back(std::move(shown));
@@ -76,12 +76,8 @@ class Page {
     }
     return lines_.size() <= canvas_.height && width_ == canvas_.width;
   }
-  // Only on a canvas that is narrower than anybody's.
   std::vector<std::string> take() {
     if (lines_.size() > canvas_.height) lines_.resize(canvas_.height);
-    if (width_ > canvas_.width) {
-      for (std::string& text : lines_) text = cut(text, canvas_.width);
-    }
     return std::move(lines_);
   }
   std::size_t room() const { return canvas_.height > lines_.size() ? canvas_.height - lines_.size() : 0; }

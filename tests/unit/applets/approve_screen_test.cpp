@@ -315,5 +315,23 @@ TEST_CASE("times are said as people say them") {
   CHECK(time_words(now + 3h + 59min, now) == "3 h 59 m");
 }
 
+TEST_CASE("a window that is narrower than anybody's does not cut the colours in two") {
+  const auto width = GENERATE(as<std::size_t>{}, 1, 5, 12, 19);
+  Approving fixture;
+  fixture.canvas.colour = true;
+  fixture.canvas.width = width;
+  SECTION("a question") { fixture.ask(opaque()); }
+  SECTION("none") {}
+  std::size_t coloured = 0;
+  for (const std::string& line : fixture.paint().lines) {
+    CAPTURE(line);
+    if (!line.starts_with('\x1b')) continue;
+    ++coloured;
+    CHECK(line.ends_with("\x1b[0m"));
+    CHECK(columns(line.substr(line.find('m') + 1)) <= width + 4);
+  }
+  CHECK(coloured > 0);
+}
+
 }  // namespace
 }  // namespace shed::applets
