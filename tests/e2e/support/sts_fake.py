@@ -101,6 +101,9 @@ class BotocoreSigner:
         program = Path(__file__).with_name("botocore_signer.py")
         self._process = subprocess.Popen([python, program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self._lock = threading.Lock()
+        # To load botocore takes seconds on a busy machine, and who asks an STS waits for three.
+        self.headers(url="http://127.0.0.1/", content_type="text/plain", body="", time="20260101T000000Z",
+                     region="us-east-1", service="sts", access_key_id="x", secret_access_key="x", session_token=None)
 
     def headers(self, **wanted):
         """The headers that botocore sends for it."""
