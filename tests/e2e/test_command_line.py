@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+from support.waiting import patience, wait_until
+
 
 @pytest.fixture
 def links(broker, place):
@@ -107,7 +109,7 @@ def test_version_is_on_stdout(broker, links, arguments):
 def test_options_of_the_relay_work_with_one_dash_or_two(broker, links, honest_guest_bus, place, dashes):
     relay = broker.programs.start([links / "shed-ext-ssh-agent", f"{dashes}sock", place.run / "a.sock",
                                    f"{dashes}publish-url", honest_guest_bus.url], place.env())
-    honest_guest_bus.arrived.acquire(timeout=10)
+    assert honest_guest_bus.arrived.acquire(timeout=patience(20))
     assert relay.running
     assert honest_guest_bus.operations()[0] == "ping"
 
@@ -115,8 +117,9 @@ def test_options_of_the_relay_work_with_one_dash_or_two(broker, links, honest_gu
 @pytest.mark.parametrize("form", ["--sock={}", "-sock={}"])
 def test_an_options_value_may_follow_an_equals_sign(broker, honest_guest_bus, place, form):
     relay = broker.start("ssh-agent", form.format(place.run / "a.sock"), f"--publish-url={honest_guest_bus.url}")
-    honest_guest_bus.arrived.acquire(timeout=10)
-    assert relay.running and (place.run / "a.sock").is_socket()
+    assert honest_guest_bus.arrived.acquire(timeout=patience(20))
+    wait_until((place.run / "a.sock").is_socket, 10, "the socket")
+    assert relay.running
 
 
 @pytest.mark.parametrize("dashes", ["-", "--"])

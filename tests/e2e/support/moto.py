@@ -44,6 +44,8 @@ class Moto:
         # Werkzeug says the port that the kernel chose.
         self.port = int(self.program.wait_for_stderr(r"Running on https?://127\.0\.0\.1:(\d+)", 90)[1])
         self.url = f"{'https' if authority else 'http'}://127.0.0.1:{self.port}"
+        # Moto loads a service when it is asked for it first, and who asks an STS waits for three seconds.
+        self._query("sts", "2011-06-15", "GetCallerIdentity")
 
     def reset(self):
         """Forgets everything, the log too, and believes every signature."""
@@ -90,9 +92,12 @@ class Moto:
             Action=action, Resource="*"))
 
     def _iam(self, action, **parameters):
-        body = urllib.parse.urlencode({"Action": action, "Version": "2010-05-08", **parameters})
+        return self._query("iam", "2010-05-08", action, **parameters)
+
+    def _query(self, service, version, action, **parameters):
+        body = urllib.parse.urlencode({"Action": action, "Version": version, **parameters})
         # Moto finds the service in the scope of the signature, which it does not check here.
-        authorization = ("AWS4-HMAC-SHA256 Credential=none/20260101/us-east-1/iam/aws4_request, "
+        authorization = (f"AWS4-HMAC-SHA256 Credential=none/20260101/us-east-1/{service}/aws4_request, "
                          "SignedHeaders=host, Signature=none")
         answer = self._request("POST", "/", body, {"Authorization": authorization,
                                                    "Content-Type": "application/x-www-form-urlencoded"})
