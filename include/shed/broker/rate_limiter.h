@@ -58,7 +58,7 @@ class RateTable {
 
 // In front of the handler of one namespace, and behind the replay guard: what comes again costs nothing.
 // Refuses with `code` INTERNAL_ERROR and the reason code RATE_LIMITED, retryable; allocates nothing for what
-// it lets through.
+// it lets through, unless that is no JSON.
 class RateLimiter : public bus::RequestHandler {
  public:
   // Table and log must outlive it.

@@ -1,6 +1,8 @@
 // Which program prompts, and what its words mean.
 #include "broker/prompt_program.h"
 
+#include <random>
+
 #include "prompt_fixture.h"
 
 namespace shed::broker {
@@ -130,6 +132,67 @@ TEST_CASE("exit status 0 without words is the only yes of an askpass program") {
   CHECK(read_askpass(1, "").answer == PromptAnswer::kNo);
   CHECK(read_askpass(1, "yes").answer == PromptAnswer::kNo);
   CHECK(read_askpass(2, "yes").cause == "exit code 2");
+}
+
+// Numbers that are the same on each run.
+std::string noise(unsigned seed, std::size_t size) {
+  std::minstd_rand numbers(seed + 1);
+  std::string bytes;
+  while (bytes.size() < size) bytes += static_cast<char>(numbers() >> 8);
+  return bytes;
+}
+
+TEST_CASE("noise is no answer, of neither kind of program") {
+  const std::string script = script_of("May it?");
+  for (unsigned seed = 0; seed < 2'000; ++seed) {
+    const std::string bytes = noise(seed, 1 + seed % 300);
+    CAPTURE(seed);
+    REQUIRE(read_pinentry(script, bytes).answer == PromptAnswer::kUnclear);
+    REQUIRE(confirmed("\x01" + bytes).answer == PromptAnswer::kUnclear);
+    REQUIRE(read_askpass(0, "\x01" + bytes).answer == PromptAnswer::kUnclear);
+  }
+}
+
+TEST_CASE("what pinentry says is no yes as long as its last byte is missing") {
+  const std::string script = script_of("May it?");
+  const std::string whole = fmt::format("{}OK\nOK\nOK\nOK\nOK\n# so\nOK yes\n", kHello);
+  REQUIRE(read_pinentry(script, whole).answer == PromptAnswer::kYes);
+  for (std::size_t size = 0; size < whole.size(); ++size) {
+    CAPTURE(size);
+    REQUIRE(read_pinentry(script, whole.substr(0, size)).answer == PromptAnswer::kUnclear);
+  }
+}
+
+TEST_CASE("a byte of pinentry's that is another one never turns a no into a yes") {
+  const std::string script = script_of("May it?");
+  const std::string no = fmt::format("{}OK\nOK\nOK\nOK\nOK\nERR 83886194 Not confirmed <Pinentry>\n", kHello);
+  REQUIRE(read_pinentry(script, no).answer == PromptAnswer::kNo);
+  for (std::size_t at = 0; at < no.size(); ++at) {
+    for (int byte = 0; byte < 256; ++byte) {
+      std::string other = no;
+      other[at] = static_cast<char>(byte);
+      CAPTURE(at, byte);
+      REQUIRE(read_pinentry(script, other).answer != PromptAnswer::kYes);
+    }
+  }
+}
+
+TEST_CASE("lines without end, and of nothing, are no answer") {
+  const std::string long_line(100'000, 'x');
+  CHECK(confirmed(long_line + "\n").answer == PromptAnswer::kUnclear);
+  CHECK(confirmed("OK" + long_line + "\n").answer == PromptAnswer::kUnclear);
+  CHECK(confirmed("ERR " + std::string(100, '9') + "\n").cause == "an error without its number");
+  CHECK(confirmed("\n\n\nOK\n").answer == PromptAnswer::kUnclear);
+  CHECK(confirmed(std::string(10'000, '\n')).answer == PromptAnswer::kUnclear);
+  CHECK(confirmed(std::string("OK\0\n", 4)).answer == PromptAnswer::kUnclear);
+  CHECK(read_askpass(0, long_line).answer == PromptAnswer::kUnclear);
+  CHECK(read_askpass(0, std::string(1, '\0')).answer == PromptAnswer::kUnclear);
+}
+
+TEST_CASE("an endless error of pinentry is quoted in part") {
+  const PromptReading reading = confirmed("ERR 1 " + std::string(5'000, 'x') + "\n");
+  CHECK(reading.answer == PromptAnswer::kUnclear);
+  CHECK(reading.cause.size() < 1'000);
 }
 
 }  // namespace

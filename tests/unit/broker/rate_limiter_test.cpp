@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "handler_fixture.h"
+#include "unit/base/allocations.h"
 
 namespace shed::broker {
 namespace {
@@ -176,6 +177,28 @@ TEST_CASE_METHOD(Fixture, "names that are too long share a bucket, so that they 
   for (int i = 0; i < 3; ++i) CHECK_FALSE(table.take("", name + fmt::format("{}", i), Kind::kSsh));
   CHECK(table.take("", name + "3", Kind::kSsh));
   CHECK(table.guests() == 1);
+}
+
+TEST_CASE_METHOD(Fixture, "a request that is let through costs the limiter nothing from the heap") {
+  RateTable wide(clock, {Limit{1000, 60}, Limit{1000, 60}, Limit{1000, 60}, Limit{1000, 60}});
+  AnsweringHandler alone;
+  auto next = std::make_unique<AnsweringHandler>();
+  RateLimiter at(wide, refusals, Namespace::kSsh, "mini2", std::move(next));
+  const std::string payload = GENERATE(as<std::string>{}, R"({"operation":"sign","data":"aGVsbG8="})",
+                                       R"({"operation":"ping"})", "{}");
+  CAPTURE(payload);
+  const auto cost = [&](bus::RequestHandler& handler) {
+    bus::IncomingRequest request{
+        "id", "ssh-agent", payload, {"a guest with a name of some length", "vz", ""}};
+    const auto before = allocations();
+    net::Running<std::string> answer(loop, handler.handle(std::move(request)));
+    REQUIRE(answer.done());
+    return allocations() - before;
+  };
+  (void)cost(at);  // the guest's buckets, and the parser's buffers
+  const auto bare = cost(alone);
+  CHECK(bare > 0);  // else nothing is counted
+  for (int i = 0; i < 100; ++i) REQUIRE(cost(at) == bare);
 }
 
 TEST_CASE_METHOD(Fixture, "a flood is recorded once a second, with how many were refused") {
