@@ -143,12 +143,15 @@ async::Task<Status> ListenerClient::read_events(net::HttpStream& stream) {
 }
 
 void ListenerClient::take_event(std::string_view text) {
+  const auto drop = [this](std::string_view cause) {
+    limiter_.warning(cause, fmt::format("{}: a message was dropped: {}", ns_, cause));
+  };
   const auto envelope = decoder_.decode(text);
-  if (!envelope || envelope->ns != ns_) {
-    const std::string cause = envelope ? "it is of another namespace" : envelope.error().text();
-    return limiter_.warning(cause, fmt::format("{}: a message was dropped: {}", ns_, cause));
-  }
+  if (!envelope) return drop(envelope.error().text());
+  if (envelope->ns != ns_) return drop("it is of another namespace");
   if (envelope->type != EnvelopeType::kRequest) return;
+  // Nothing can be decided for nobody, and no bus takes an answer to nobody.
+  if (envelope->shed.name.empty()) return drop("it names no guest");
   IncomingRequest request{std::string(envelope->id),
                           ns_,
                           std::string(envelope->payload),

@@ -183,7 +183,7 @@ def test_an_event_over_1_mib_is_refused_and_the_next_stream_works(bus, host):
 
 @pytest.mark.parametrize("changes", [
     {"type": "event"}, {"type": "response"}, {"id": None}, {"id": ""}, {"id": 5}, {"namespace": "aws-credentials"},
-    {"namespace": None}, {"shed": None}, {"payload": None},
+    {"namespace": None}, {"shed": None}, {"shed": {}}, {"shed": {"name": ""}}, {"payload": None},
 ], ids=str)
 def test_what_is_no_request_to_us_gets_no_signature_and_stops_nothing(bus, host, keys, changes):
     bus.stream().event(request_envelope(sign_payload(keys["ed25519"]), **changes))

@@ -68,7 +68,7 @@ TEST_CASE("an event in several data lines, with comments and other fields betwee
   fixture.bus.send(
       ":\n\nid: 7\nevent: message\ndata: {\"id\":\"1\",\ndata:\"namespace\":\"ssh-agent\",\n: x\n");
   CHECK(fixture.handler.requests.empty());
-  fixture.bus.send("data:  \"type\":\"request\"}\nretry: 5\n\n");
+  fixture.bus.send("data:  \"type\":\"request\",\ndata: \"shed\":{\"name\":\"web\"}}\nretry: 5\n\n");
   REQUIRE(fixture.handler.requests.size() == 1);
   CHECK(fixture.handler.requests[0].id == "1");
 }
@@ -99,6 +99,18 @@ TEST_CASE("a message of another namespace is dropped with a line") {
   fixture.bus.send_event(R"({"id":"1","namespace":"aws-credentials","type":"request"})");
   CHECK(fixture.handler.requests.empty());
   CHECK(fixture.log.count("a message was dropped: it is of another namespace") == 1);
+}
+
+TEST_CASE("a request of nobody is dropped with a line") {
+  ListenerFixture fixture;
+  fixture.start();
+  const char* shed = GENERATE("null", "{}", R"({"name":""})", R"({"server":"mini2"})");
+  CAPTURE(shed);
+  fixture.bus.send_event(
+      fmt::format(R"({{"id":"1","namespace":"ssh-agent","type":"request","shed":{}}})", shed));
+  CHECK(fixture.handler.requests.empty());
+  CHECK(fixture.bus.responses.empty());
+  CHECK(fixture.log.count("a message was dropped: it names no guest") == 1);
 }
 
 TEST_CASE("events and responses are nothing to answer") {
