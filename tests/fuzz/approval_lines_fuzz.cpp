@@ -27,6 +27,7 @@
 #include "shed/broker/asking_gate.h"
 #include "steps.h"
 #include "support/fake_clock.h"
+#include "support/temporary_folder.h"
 
 namespace shed::broker {
 namespace {
@@ -34,16 +35,6 @@ namespace {
 constexpr std::size_t kMaxSteps = 100;
 constexpr Millis kLimit{25'000};
 constexpr std::size_t kApprovers = 3;
-
-class Folder {
- public:
-  Folder() : path_("/tmp/shed-fuzz-XXXXXX") { require(::mkdtemp(path_.data()) != nullptr); }
-  ~Folder() { ::rmdir(path_.c_str()); }
-  std::string socket() const { return path_ + "/s"; }
-
- private:
-  std::string path_;
-};
 
 Approval asking() {
   Approval approval;
@@ -57,7 +48,7 @@ class Stage {
   Stage()
       : channel_(loop_, grants_, {}),
         gate_(loop_, {channel_}, grants_, {asking(), asking(), asking()}, kLimit) {
-    require(channel_.listen(folder_.socket()).has_value());
+    require(channel_.listen(folder_ / "s").has_value());
     tasks_.spawn(channel_.run());
     loop_.poll();
   }
@@ -124,7 +115,7 @@ class Stage {
     approver = UniqueFd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
-    folder_.socket().copy(address.sun_path, sizeof address.sun_path - 1);
+    (folder_ / "s").copy(address.sun_path, sizeof address.sun_path - 1);
     require(::connect(approver.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
     const auto index = static_cast<std::size_t>(&approver - approvers_.data());
     input_[index].clear();
@@ -219,7 +210,7 @@ class Stage {
     std::unique_ptr<async::Scope> task;
   };
 
-  Folder folder_;
+  TemporaryFolder folder_;
   FakeClock clock_;
   async::Loop loop_{clock_};
   Grants grants_{clock_};

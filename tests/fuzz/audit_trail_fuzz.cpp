@@ -19,6 +19,7 @@
 #include "shed/broker/audit_log.h"
 #include "shed/broker/audit_reader.h"
 #include "shed/broker/audit_verify.h"
+#include "support/temporary_folder.h"
 
 namespace {
 
@@ -44,25 +45,17 @@ broker::AuditRecord record(char shed) {
 // A folder that goes with its input: the fuzzer ends without destroying what is static.
 class Folder {
  public:
-  Folder() {
-    path_ = (std::filesystem::temp_directory_path() / "shed-fuzz-XXXXXX").string();
-    if (::mkdtemp(path_.data()) == nullptr) std::abort();
-  }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  ~Folder() { std::filesystem::remove_all(path_); }
-
-  std::string log() const { return path_ + "/audit.log"; }
+  std::string log() const { return folder_ / "audit.log"; }
   void write(const Files& files) const {
     for (const auto& [name, text] : files) {
-      const std::string file = path_ + "/" + name;
+      const std::string file = folder_ / name;
       std::ofstream(file, std::ios::binary) << text;
       std::filesystem::permissions(file, std::filesystem::perms(0600));
     }
   }
   Files read() const {
     Files files;
-    for (const auto& entry : std::filesystem::directory_iterator(path_)) {
+    for (const auto& entry : std::filesystem::directory_iterator(folder_.path())) {
       std::ifstream file(entry.path(), std::ios::binary);
       files[entry.path().filename().string()] = {std::istreambuf_iterator<char>(file), {}};
     }
@@ -70,7 +63,7 @@ class Folder {
   }
 
  private:
-  std::string path_;
+  TemporaryFolder folder_;
 };
 
 // The files of a trail that nobody touched.

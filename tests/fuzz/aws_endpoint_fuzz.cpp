@@ -19,6 +19,7 @@
 #include "shed/broker/aws_endpoint.h"
 #include "shed/net/listener.h"
 #include "support/fake_clock.h"
+#include "support/temporary_folder.h"
 
 namespace shed::broker {
 namespace {
@@ -31,17 +32,6 @@ constexpr std::string_view kPayload =
 void check(bool holds) {
   if (!holds) std::abort();
 }
-
-// A folder that is gone at the end, for the bus's socket.
-class Folder {
- public:
-  Folder() : path_("/tmp/shed-fuzz-XXXXXX") { check(::mkdtemp(path_.data()) != nullptr); }
-  ~Folder() { ::rmdir(path_.c_str()); }
-  std::string socket() const { return path_ + "/s"; }
-
- private:
-  std::string path_;
-};
 
 // A bus whose host answers everything with this payload.
 class Bus : public net::HttpHandler {
@@ -68,11 +58,11 @@ std::string receive_all(int fd) {
 
 // What the client of a connection gets for these pieces.
 std::string answer_to(const std::vector<std::string_view>& pieces, std::string_view payload) {
-  const Folder folder;
+  const TemporaryFolder folder;
   FakeClock clock;
   async::Loop loop(clock);
   net::Address address;
-  address.unix_path = folder.socket();
+  address.unix_path = folder / "s";
   auto listener = net::Listener::open(loop, address);
   check(listener.has_value());
   Bus bus(payload);

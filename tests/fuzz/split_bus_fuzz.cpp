@@ -33,6 +33,7 @@
 #include "shed/net/listener.h"
 #include "steps.h"
 #include "support/fake_clock.h"
+#include "support/temporary_folder.h"
 
 namespace shed::bus {
 namespace {
@@ -44,17 +45,6 @@ constexpr Millis kRequestLimit{30'000};
 // deaf is given up for its silence.
 constexpr Millis kHealed{60'000};
 constexpr Millis kStep{2'500};
-
-// A folder that is gone at the end, for the guest half's socket.
-class Folder {
- public:
-  Folder() : path_("/tmp/shed-fuzz-XXXXXX") { require(::mkdtemp(path_.data()) != nullptr); }
-  ~Folder() { ::rmdir(path_.c_str()); }
-  std::string socket() const { return path_ + "/s"; }
-
- private:
-  std::string path_;
-};
 
 std::string frame_of(std::string_view payload) {
   Buffer out;
@@ -248,11 +238,11 @@ class Listener {
 class SplitBus {
  public:
   SplitBus()
-      : link_(new Link(loop_, folder_.socket())),
+      : link_(new Link(loop_, folder_ / "s")),
         connector_(loop_, host_, reader_, {"web", "unix", "server"}, std::unique_ptr<GuestDialer>(link_)),
         tasks_(loop_) {
     net::Address address;
-    address.unix_path = folder_.socket();
+    address.unix_path = folder_ / "s";
     auto opened = net::Listener::open(loop_, address);
     require(opened.has_value());
     listening_.emplace(std::move(*opened));
@@ -418,7 +408,7 @@ class SplitBus {
     require(envelope && envelope->payload == payload);
   }
 
-  Folder folder_;
+  TemporaryFolder folder_;
   FakeClock clock_;
   async::Loop loop_{clock_};
   GuestHalf guest_{loop_};

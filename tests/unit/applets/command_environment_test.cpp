@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "shed/base/file.h"
+#include "support/environment_variable.h"
 #include "up/runtime_directory.h"
 
 namespace shed::applets {
@@ -30,20 +31,6 @@ Lines led_to_endpoint(std::vector<const char*> from, std::string region = "eu-we
   lead_to_endpoint(environment, {"http://127.0.0.1:1/credentials", "token", "/run/empty", std::move(region)});
   return applied(environment, std::move(from));
 }
-
-// A variable of this process, as it was again at the end.
-class Variable {
- public:
-  Variable(const char* name, const std::string& value) : name_(name) {
-    if (const char* old = std::getenv(name)) old_ = old;
-    ::setenv(name, value.c_str(), 1);
-  }
-  ~Variable() { old_ ? ::setenv(name_, old_->c_str(), 1) : ::unsetenv(name_); }
-
- private:
-  const char* name_;
-  std::optional<std::string> old_;
-};
 
 TEST_CASE("what is set replaces, what is removed is gone, the rest stays in its order") {
   CommandEnvironment environment;
@@ -103,9 +90,9 @@ TEST_CASE("the region is that of the profile that the host agent uses") {
   REQUIRE(folder);
   std::ofstream(folder->file("config")) << "[default]\nregion = eu-west-1\n[profile work]\nregion = "
                                            "eu-north-1\n[profile mine]\nregion = us-west-2\n";
-  const Variable config_file("AWS_CONFIG_FILE", folder->file("config"));
-  const Variable credentials_file("AWS_SHARED_CREDENTIALS_FILE", folder->file("none"));
-  const Variable profile("AWS_PROFILE", "mine");
+  const EnvironmentVariable config_file("AWS_CONFIG_FILE", folder->file("config"));
+  const EnvironmentVariable credentials_file("AWS_SHARED_CREDENTIALS_FILE", folder->file("none"));
+  const EnvironmentVariable profile("AWS_PROFILE", "mine");
   broker::HostConfig config;
   CHECK(profile_region(config) == "us-west-2");
   config.aws.source_profile = "work";

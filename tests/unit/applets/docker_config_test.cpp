@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "shed/base/file.h"
+#include "support/temporary_folder.h"
 
 using namespace shed;
 namespace fs = std::filesystem;
@@ -13,13 +14,6 @@ namespace fs = std::filesystem;
 namespace {
 
 struct Folder {
-  Folder() {
-    std::string pattern = (fs::temp_directory_path() / "shed-docker-config-XXXXXX").string();
-    REQUIRE(::mkdtemp(pattern.data()) != nullptr);
-    path = pattern;
-  }
-  ~Folder() { fs::remove_all(path); }
-
   void write(const fs::path& file, std::string_view text, unsigned mode = 0600) const {
     REQUIRE(write_file_atomically(path / file, text, mode));
   }
@@ -30,7 +24,8 @@ struct Folder {
     return found.st_mode & 0777U;
   }
 
-  fs::path path;
+  TemporaryFolder temporary;
+  fs::path path = temporary.path();
 };
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "shed/base/file.h"
+#include "support/temporary_folder.h"
 
 using namespace shed;
 using namespace shed::applets;
@@ -19,9 +20,8 @@ TEST_CASE("docker has one store for all registries, podman and skopeo a helper f
 }
 
 TEST_CASE("clients are led to a private folder, and past the person's own logins") {
-  std::string pattern = (std::filesystem::temp_directory_path() / "shed-docker-up-XXXXXX").string();
-  REQUIRE(::mkdtemp(pattern.data()) != nullptr);
-  const std::string folder = pattern + "/docker";
+  const TemporaryFolder parent;
+  const std::string folder = parent / "docker";
   CommandEnvironment changed;
   REQUIRE(lead_to_docker_helper(changed, folder, {"ghcr.io"}));
   const char* const before[] = {"DOCKER_CONFIG=/home/me/.docker", "DOCKER_AUTH_CONFIG={}", "LANG=C", nullptr};
@@ -38,5 +38,4 @@ TEST_CASE("clients are led to a private folder, and past the person's own logins
   CHECK((found.st_mode & 0777U) == 0700);
   CHECK(std::filesystem::read_symlink(folder + "/bin/docker-credential-shed").is_absolute());
   CHECK(read_file(folder + "/config.json", 4096).value() == docker_settings({"ghcr.io"}));
-  std::filesystem::remove_all(pattern);
 }

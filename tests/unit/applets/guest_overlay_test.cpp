@@ -9,6 +9,7 @@
 #include <fstream>
 #include <map>
 
+#include "image_fixture.h"
 #include "install/overlay_files.h"
 
 namespace fs = std::filesystem;
@@ -23,13 +24,8 @@ namespace {
 constexpr std::string_view kUnit = "etc/systemd/system/shed-ext-guest.service";
 constexpr std::string_view kEnabled = "etc/systemd/system/multi-user.target.wants/shed-ext-guest.service";
 
-struct Image {
-  Image() {
-    std::string pattern = (fs::temp_directory_path() / "shed-overlay-XXXXXX").string();
-    REQUIRE(::mkdtemp(pattern.data()) != nullptr);
-    root = pattern;
-  }
-  ~Image() { fs::remove_all(root); }
+struct Image : shed::applets::ImageFixture {
+  Image() { fs::create_directories(root); }
 
   OverlayReport install(bool force = false, std::string_view binary = "binary") const {
     return install_overlay(root, binary, force);
@@ -47,19 +43,6 @@ struct Image {
     REQUIRE(report.errors.size() == 1);
     return report.errors.front();
   }
-  void put(const fs::path& file, std::string_view text) const {
-    fs::create_directories((root / file).parent_path());
-    std::ofstream(root / file) << text;
-  }
-  std::string text(const fs::path& file) const {
-    std::ifstream in(root / file);
-    return {std::istreambuf_iterator<char>(in), {}};
-  }
-  unsigned mode(const fs::path& file) const {
-    struct stat found{};
-    REQUIRE(::lstat((root / file).c_str(), &found) == 0);
-    return found.st_mode & 07777U;
-  }
   // Every file and link with what it holds.
   std::map<std::string, std::string> everything() const {
     std::map<std::string, std::string> found;
@@ -71,8 +54,6 @@ struct Image {
     }
     return found;
   }
-
-  fs::path root;
 };
 
 std::string_view file_of_ours(std::string_view path) {
@@ -118,10 +99,10 @@ TEST_CASE_METHOD(Image, "the unit is enabled by a link that stays in the image")
 
 TEST_CASE_METHOD(Image, "docker of root and of users to come asks the host, in files of their own") {
   lines();
-  for (const fs::path folder : {"root/.docker", "etc/skel/.docker"}) {
-    CHECK(text(folder / "config.json") == "{\n\t\"credsStore\": \"shed\"\n}\n");
-    CHECK(mode(folder / "config.json") == 0600);
-    CHECK(mode(folder) == 0700);
+  for (const fs::path home : {"root/.docker", "etc/skel/.docker"}) {
+    CHECK(text(home / "config.json") == "{\n\t\"credsStore\": \"shed\"\n}\n");
+    CHECK(mode(home / "config.json") == 0600);
+    CHECK(mode(home) == 0700);
   }
 }
 

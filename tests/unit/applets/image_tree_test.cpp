@@ -1,4 +1,5 @@
 #include "install/image_tree.h"
+#include "image_fixture.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -16,35 +17,16 @@ using Kind = ImageTree::Kind;
 namespace {
 
 // An image's root, and beside it a folder of "this machine" that must stay as it is.
-struct Image {
+struct Image : shed::applets::ImageFixture {
   Image() {
-    std::string pattern = (fs::temp_directory_path() / "shed-image-XXXXXX").string();
-    REQUIRE(::mkdtemp(pattern.data()) != nullptr);
-    folder = pattern;
-    root = folder / "root";
-    machine = folder / "machine";
     fs::create_directories(root);
     fs::create_directories(machine);
   }
-  ~Image() { fs::remove_all(folder); }
 
   ImageTree tree() const { return ImageTree::open(root).value(); }
-  void put(const fs::path& file, std::string_view text) const {
-    fs::create_directories((root / file).parent_path());
-    std::ofstream(root / file) << text;
-  }
-  std::string text(const fs::path& file) const {
-    std::ifstream in(root / file);
-    return {std::istreambuf_iterator<char>(in), {}};
-  }
-  unsigned mode(const fs::path& file) const {
-    struct stat found{};
-    REQUIRE(::lstat((root / file).c_str(), &found) == 0);
-    return found.st_mode & 07777U;
-  }
   bool machine_is_untouched() const { return fs::is_empty(machine); }
 
-  fs::path folder, root, machine;
+  fs::path machine = folder / "machine";
 };
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <fstream>
 
 #include "install/links.h"
+#include "support/temporary_folder.h"
 
 namespace fs = std::filesystem;
 using shed::Errc;
@@ -13,14 +14,9 @@ namespace {
 
 // A folder with a binary in it, for one test.
 struct Folder {
-  Folder() {
-    std::string pattern = (fs::temp_directory_path() / "shed-links-XXXXXX").string();
-    path = ::mkdtemp(pattern.data());
-    binary = path / "shed-ext";
-    std::ofstream(binary) << "binary";
-  }
-  ~Folder() { fs::remove_all(path); }
-  fs::path path, binary;
+  Folder() { std::ofstream(binary) << "binary"; }
+  shed::TemporaryFolder temporary;
+  fs::path path = temporary.path(), binary = path / "shed-ext";
 };
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <filesystem>
 
 #include "shed/async/stream.h"
+#include "support/temporary_folder.h"
 #include "unit/async/support.h"
 
 namespace shed::async {
@@ -19,24 +20,20 @@ using namespace std::chrono_literals;
 class Address {
  public:
   Address() {
-    std::string folder = (std::filesystem::temp_directory_path() / "shed-async-XXXXXX").string();
-    REQUIRE(mkdtemp(folder.data()) != nullptr);
-    folder_ = folder;
     address_.sun_family = AF_UNIX;
-    const std::string path = folder + "/s";
+    const std::string path = folder_ / "s";
     REQUIRE(path.size() < sizeof address_.sun_path);
     std::memcpy(address_.sun_path, path.data(), path.size());
   }
   Address(const Address&) = delete;
   Address& operator=(const Address&) = delete;
-  ~Address() { std::filesystem::remove_all(folder_); }
 
   const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&address_); }
   const char* path() const { return address_.sun_path; }
   static constexpr unsigned kLength = sizeof(sockaddr_un);
 
  private:
-  std::filesystem::path folder_;
+  TemporaryFolder folder_;
   sockaddr_un address_{};
 };
 

@@ -9,24 +9,18 @@
 
 #include "shed/aws/profile_files.h"
 #include "shed/base/file.h"
+#include "support/temporary_folder.h"
 
 using namespace shed;
 using namespace shed::aws;
 
 namespace {
 
-class Folder {
- public:
-  Folder() { REQUIRE(mkdtemp(path_.data()) != nullptr); }
-  ~Folder() { std::filesystem::remove_all(path_); }
-  std::string path(const std::string& name) const { return path_ + "/" + name; }
+struct Folder : TemporaryFolder {
   std::string write(const std::string& name, std::string_view text) const {
-    REQUIRE(write_file_atomically(path(name), text, 0600).has_value());
-    return path(name);
+    REQUIRE(write_file_atomically(*this / name, text, 0600).has_value());
+    return *this / name;
   }
-
- private:
-  std::string path_ = std::filesystem::temp_directory_path() / "shed-profile-XXXXXX";
 };
 
 }  // namespace
@@ -45,7 +39,7 @@ TEST_CASE("both files are read from where they are") {
 TEST_CASE("files that are missing are empty, and so is /dev/null") {
   const Folder folder;
   for (const std::string& path :
-       {folder.path("missing"), folder.path("missing/config"), std::string(), std::string("/dev/null")}) {
+       {folder / "missing", folder / "missing/config", std::string(), std::string("/dev/null")}) {
     const auto files = ProfileFiles::load(path, path);
     REQUIRE(files.has_value());
     CHECK(files->profile_names().empty());
@@ -54,17 +48,17 @@ TEST_CASE("files that are missing are empty, and so is /dev/null") {
 
 TEST_CASE("what is no file is named, once") {
   const Folder folder;
-  const auto files = ProfileFiles::load(folder.path(""), "");
+  const auto files = ProfileFiles::load(folder / "", "");
   REQUIRE_FALSE(files.has_value());
-  CHECK(files.error().text() == folder.path("") + ": not a regular file");
+  CHECK(files.error().text() == folder / "" + ": not a regular file");
 }
 
 TEST_CASE("a FIFO does not hang the reader") {
   const Folder folder;
-  REQUIRE(mkfifo(folder.path("fifo").c_str(), 0600) == 0);
-  const auto files = ProfileFiles::load("", folder.path("fifo"));
+  REQUIRE(mkfifo((folder / "fifo").c_str(), 0600) == 0);
+  const auto files = ProfileFiles::load("", folder / "fifo");
   REQUIRE_FALSE(files.has_value());
-  CHECK(files.error().text() == folder.path("fifo") + ": not a regular file");
+  CHECK(files.error().text() == folder / "fifo" + ": not a regular file");
 }
 
 TEST_CASE("a file over its bound is not read") {

@@ -10,6 +10,7 @@
 #include <fstream>
 
 #include "shed/async/stream.h"
+#include "support/environment_variable.h"
 #include "support/fake_clock.h"
 #include "unit/async/support.h"
 #include "unit/net/net_fixture.h"
@@ -139,9 +140,8 @@ TEST_CASE_METHOD(ProgramFixture, "no shell reads a program's arguments") {
 
 TEST_CASE_METHOD(ProgramFixture,
                  "a program gets this process's environment, and further folders behind PATH") {
-  ::setenv("SHED_TEST_VARIABLE", "passed on", 1);
+  const EnvironmentVariable variable("SHED_TEST_VARIABLE", "passed on");
   CHECK(failure_of("echo \"$SHED_TEST_VARIABLE\" >&2; exit 1").detail.ends_with(": passed on"));
-  ::unsetenv("SHED_TEST_VARIABLE");
   CHECK(failure_of("echo \"${PATH#\"${PATH%:*:*}\"}\" >&2; exit 1")
             .detail.ends_with(":/usr/local/bin:/opt/homebrew/bin"));
 }

@@ -1,4 +1,6 @@
 #include "shed/base/file.h"
+#include "support/environment_variable.h"
+#include "support/temporary_folder.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -15,38 +17,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-class TemporaryDirectory {
- public:
-  TemporaryDirectory() {
-    std::string name = (fs::temp_directory_path() / "shed-file-XXXXXX").string();
-    REQUIRE(mkdtemp(name.data()) != nullptr);
-    path_ = name;
-  }
-  ~TemporaryDirectory() { fs::remove_all(path_); }
-  TemporaryDirectory(const TemporaryDirectory&) = delete;
-
-  std::string operator/(std::string_view name) const { return path_ + "/" + std::string(name); }
-  std::ptrdiff_t entries() const { return std::distance(fs::directory_iterator(path_), {}); }
-
- private:
-  std::string path_;
-};
-
-// Sets a variable while it lives.
-class Variable {
- public:
-  Variable(const char* name, const char* value) : name_(name), had_(std::getenv(name) != nullptr) {
-    old_ = environment(name);
-    value == nullptr ? unsetenv(name) : setenv(name, value, 1);
-  }
-  ~Variable() { had_ ? setenv(name_, old_.c_str(), 1) : unsetenv(name_); }
-  Variable(const Variable&) = delete;
-
- private:
-  const char* name_;
-  bool had_;
-  std::string old_;
-};
+std::ptrdiff_t entries_of(const TemporaryFolder& folder) {
+  return std::distance(fs::directory_iterator(folder.path()), {});
+}
 
 void put(const std::string& path, std::string_view bytes) { std::ofstream(path, std::ios::binary) << bytes; }
 
@@ -88,7 +61,7 @@ TEST_CASE("a released descriptor stays open") {
 }
 
 TEST_CASE("a whole file is read up to the limit") {
-  const TemporaryDirectory folder;
+  const TemporaryFolder folder;
   const std::string bytes(10'000, '\xfe');
   put(folder / "f", bytes);
   CHECK(read_file(folder / "f", 10'000).value() == bytes);
@@ -99,7 +72,7 @@ TEST_CASE("a whole file is read up to the limit") {
 }
 
 TEST_CASE("an empty file is read, also with no room") {
-  const TemporaryDirectory folder;
+  const TemporaryFolder folder;
   put(folder / "f", "");
   CHECK(read_file(folder / "f", 0).value().empty());
 }
@@ -112,7 +85,7 @@ TEST_CASE("a file that says it is empty is read and limited all the same") {
 #endif
 
 TEST_CASE("a missing file is named") {
-  const TemporaryDirectory folder;
+  const TemporaryFolder folder;
   const auto text = read_file(folder / "none", 10);
   REQUIRE_FALSE(text);
   CHECK(text.error().code() == Errc::kNotFound);
@@ -120,14 +93,14 @@ TEST_CASE("a missing file is named") {
 }
 
 TEST_CASE("a link to a file is followed") {
-  const TemporaryDirectory folder;
+  const TemporaryFolder folder;
   put(folder / "f", "text");
   fs::create_symlink(folder / "f", folder / "link");
   CHECK(read_file(folder / "link", 10).value() == "text");
 }
 
 TEST_CASE("a FIFO is refused and not waited for") {
-  const TemporaryDirectory folder;
+  const TemporaryFolder folder;
   REQUIRE(mkfifo((folder / "fifo").c_str(), 0600) == 0);
   const auto text = read_file(folder / "fifo", 10);
   REQUIRE_FALSE(text);
@@ -135,34 +108,34 @@ TEST_CASE("a FIFO is refused and not waited for") {
 }
 
 TEST_CASE("a directory is no file") {
-  const TemporaryDirectory folder;
+  const TemporaryFolder folder;
   CHECK_FALSE(read_file(folder / ".", 10).has_value());
 }
 
 TEST_CASE("a secret file is read into a secret") {
-  const TemporaryDirectory folder;
+  const TemporaryFolder folder;
   put(folder / "key", "private");
   CHECK(read_secret_file(folder / "key", 10).value().reveal() == "private");
   CHECK(read_secret_file(folder / "key", 6).error().code() == Errc::kLimit);
 }
 
 TEST_CASE("a file is written with its mode and nothing is left beside it") {
-  const TemporaryDirectory folder;
+  const TemporaryFolder folder;
   REQUIRE(write_file_atomically(folder / "f", "text", 0640));
   CHECK(read_file(folder / "f", 10).value() == "text");
   CHECK(mode_of(folder / "f") == 0640);
-  CHECK(folder.entries() == 1);
+  CHECK(entries_of(folder) == 1);
 }
 
 TEST_CASE("writing a file replaces the old one whole") {
-  const TemporaryDirectory folder;
+  const TemporaryFolder folder;
   put(folder / "f", "a longer text than the new one");
   REQUIRE(write_file_atomically(folder / "f", "new", 0600));
   CHECK(read_file(folder / "f", 100).value() == "new");
 }
 
 TEST_CASE("writing does not follow a link") {
-  const TemporaryDirectory folder;
+  const TemporaryFolder folder;
   put(folder / "target", "old");
   fs::create_symlink(folder / "target", folder / "f");
   REQUIRE(write_file_atomically(folder / "f", "new", 0600));
@@ -171,24 +144,24 @@ TEST_CASE("writing does not follow a link") {
 }
 
 TEST_CASE("a file that cannot be written leaves nothing behind") {
-  const TemporaryDirectory folder;
+  const TemporaryFolder folder;
   fs::create_directory(folder / "f");
   const auto status = write_file_atomically(folder / "f", "text", 0600);
   REQUIRE_FALSE(status);
   CHECK(status.error().text() == (folder / "f") + ": is a directory");
-  CHECK(folder.entries() == 1);
+  CHECK(entries_of(folder) == 1);
   CHECK(write_file_atomically(folder / "none/f", "text", 0600).error().code() == Errc::kNotFound);
 }
 
 TEST_CASE("a private directory is made with its parents") {
-  const TemporaryDirectory folder;
+  const TemporaryFolder folder;
   REQUIRE(make_private_directory(folder / "a/b/c"));
   CHECK(mode_of(folder / "a") == 0700);
   CHECK(mode_of(folder / "a/b/c") == 0700);
 }
 
 TEST_CASE("a private directory may exist, and its path may end in a slash") {
-  const TemporaryDirectory folder;
+  const TemporaryFolder folder;
   REQUIRE(make_private_directory(folder / "a/"));
   REQUIRE(make_private_directory(folder / "a"));
   fs::permissions(folder / "a", fs::perms(0755));
@@ -196,7 +169,7 @@ TEST_CASE("a private directory may exist, and its path may end in a slash") {
 }
 
 TEST_CASE("a directory that others may write to is not private") {
-  const TemporaryDirectory folder;
+  const TemporaryFolder folder;
   fs::create_directory(folder / "a");
   const auto mode = GENERATE(0720, 0702);
   fs::permissions(folder / "a", fs::perms(mode));
@@ -208,7 +181,7 @@ TEST_CASE("a directory that others may write to is not private") {
 
 TEST_CASE("a directory of somebody else is not private") {
   if (geteuid() == 0) {
-    const TemporaryDirectory folder;
+    const TemporaryFolder folder;
     fs::create_directory(folder / "a");
     REQUIRE(chown((folder / "a").c_str(), 12345, static_cast<gid_t>(-1)) == 0);
     CHECK(make_private_directory(folder / "a").error().text() ==
@@ -219,7 +192,7 @@ TEST_CASE("a directory of somebody else is not private") {
 }
 
 TEST_CASE("a link to one's own private directory is fine") {
-  const TemporaryDirectory folder;
+  const TemporaryFolder folder;
   REQUIRE(make_private_directory(folder / "a"));
   fs::create_directory_symlink(folder / "a", folder / "link");
   CHECK(make_private_directory(folder / "link"));
@@ -227,7 +200,7 @@ TEST_CASE("a link to one's own private directory is fine") {
 }
 
 TEST_CASE("a file in the way of a directory is named") {
-  const TemporaryDirectory folder;
+  const TemporaryFolder folder;
   put(folder / "f", "");
   const auto status = make_private_directory(folder / "f");
   REQUIRE_FALSE(status);
@@ -238,25 +211,25 @@ TEST_CASE("a file in the way of a directory is named") {
 }
 
 TEST_CASE("a tilde stands for the home directory") {
-  const Variable home("HOME", "/home/somebody");
+  const EnvironmentVariable home("HOME", "/home/somebody");
   CHECK(expand_home("~") == "/home/somebody");
   CHECK(expand_home("~/.ssh/id") == "/home/somebody/.ssh/id");
 }
 
 TEST_CASE("other paths are left alone") {
-  const Variable home("HOME", "/home/somebody");
+  const EnvironmentVariable home("HOME", "/home/somebody");
   for (const std::string_view path : {"", "/a/~/b", "a", "~other/x", "./~"}) CHECK(expand_home(path) == path);
 }
 
 TEST_CASE("without HOME the password database knows") {
-  const Variable home("HOME", nullptr);
+  const EnvironmentVariable home("HOME", std::nullopt);
   CHECK(home_directory().starts_with('/'));
 }
 
 TEST_CASE("an unset variable is empty") {
-  const Variable variable("SHED_TEST_VARIABLE", nullptr);
+  const EnvironmentVariable variable("SHED_TEST_VARIABLE", std::nullopt);
   CHECK(environment("SHED_TEST_VARIABLE").empty());
-  const Variable set("SHED_TEST_VARIABLE", "x");
+  const EnvironmentVariable set("SHED_TEST_VARIABLE", "x");
   CHECK(environment("SHED_TEST_VARIABLE") == "x");
 }
 

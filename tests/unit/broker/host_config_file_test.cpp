@@ -6,34 +6,17 @@
 #include <filesystem>
 
 #include "host_config_testing.h"
+#include "support/temporary_folder.h"
 
 using namespace shed;
 using namespace shed::broker;
 using namespace shed::broker::testing;
 
-namespace {
-
-// A folder that is gone with the test.
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "shed-config-XXXXXX").string();
-    REQUIRE(mkdtemp(pattern.data()) != nullptr);
-    path_ = pattern;
-  }
-  ~TemporaryFolder() { std::filesystem::remove_all(path_); }
-
-  std::string file(std::string_view name) const { return path_ + "/" + std::string(name); }
-
- private:
-  std::string path_;
-};
-
-}  // namespace
+namespace {}  // namespace
 
 TEST_CASE("a file is read and its path is in what is wrong with it") {
   const TemporaryFolder folder;
-  const std::string path = folder.file("extensions.yaml");
+  const std::string path = folder / "extensions.yaml";
   REQUIRE(write_file_atomically(path, "ssh: { mode: local-keys }\n", 0600).has_value());
   const auto config = load_host_config(path);
   REQUIRE(config.has_value());
@@ -48,7 +31,7 @@ TEST_CASE("a file is read and its path is in what is wrong with it") {
 
 TEST_CASE("a missing file is one problem with the command that writes one") {
   const TemporaryFolder folder;
-  const std::string path = folder.file("extensions.yaml");
+  const std::string path = folder / "extensions.yaml";
   const auto config = load_host_config(path);
   REQUIRE_FALSE(config.has_value());
   REQUIRE(config.error().size() == 1);
@@ -63,7 +46,7 @@ TEST_CASE("a file that may not be read is one problem with the remedy") {
     return;
   }
   const TemporaryFolder folder;
-  const std::string path = folder.file("extensions.yaml");
+  const std::string path = folder / "extensions.yaml";
   REQUIRE(write_file_atomically(path, "ssh: {}\n", 0000).has_value());
   const auto config = load_host_config(path);
   REQUIRE_FALSE(config.has_value());
@@ -72,14 +55,14 @@ TEST_CASE("a file that may not be read is one problem with the remedy") {
 
 TEST_CASE("a folder in place of the file is one problem") {
   const TemporaryFolder folder;
-  const auto config = load_host_config(folder.file(""));
+  const auto config = load_host_config(folder / "");
   REQUIRE_FALSE(config.has_value());
   CHECK(config.error().size() == 1);
 }
 
 TEST_CASE("a file that is too large is one problem") {
   const TemporaryFolder folder;
-  const std::string path = folder.file("extensions.yaml");
+  const std::string path = folder / "extensions.yaml";
   REQUIRE(write_file_atomically(path, std::string(kMaxConfigBytes + 1, '#'), 0600).has_value());
   const auto config = load_host_config(path);
   REQUIRE_FALSE(config.has_value());

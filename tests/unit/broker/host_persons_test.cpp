@@ -3,6 +3,7 @@
 
 #include "approval_fixture.h"
 #include "host_fixture.h"
+#include "support/environment_variable.h"
 
 namespace shed::broker {
 namespace {
@@ -113,11 +114,9 @@ TEST_CASE_METHOD(LockableFixture, "where nothing can be granted nobody looks at 
 }
 
 TEST_CASE_METHOD(LockableFixture, "who should be asked and cannot be is said at start and in the status") {
-  const std::string before = environment("SSH_ASKPASS");
-  ::setenv("SSH_ASKPASS", "/nowhere/askpass", 1);
+  const EnvironmentVariable askpass("SSH_ASKPASS", "/nowhere/askpass");
   config.ssh_approval.policy = Policy::kPrompt;
   REQUIRE(start());
-  before.empty() ? ::unsetenv("SSH_ASKPASS") : ::setenv("SSH_ASKPASS", before.c_str(), 1);
   CHECK(log.count(
             "ssh.approval.policy is prompt, so everything is denied: nobody can be prompted: SSH_ASKPASS is "
             "/nowhere/askpass, which is no program; correct it or unset it") == 1);

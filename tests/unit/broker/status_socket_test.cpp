@@ -6,6 +6,7 @@
 #include <cstdlib>
 
 #include "ssh_fixture.h"
+#include "support/environment_variable.h"
 
 namespace shed::broker {
 namespace {
@@ -252,32 +253,17 @@ TEST_CASE("a document without end is given up at a bound") {
   CHECK(report.error().code() == Errc::kLimit);
 }
 
-// Sets an environment variable for one test.
-class EnvironmentVariable {
- public:
-  EnvironmentVariable(const char* name, const char* value) : name_(name) {
-    if (const char* before = std::getenv(name)) before_ = before;
-    value != nullptr ? ::setenv(name, value, 1) : ::unsetenv(name);
-  }
-  ~EnvironmentVariable() { before_ ? ::setenv(name_, before_->c_str(), 1) : ::unsetenv(name_); }
-  EnvironmentVariable(const EnvironmentVariable&) = delete;
-
- private:
-  const char* name_;
-  std::optional<std::string> before_;
-};
-
 TEST_CASE("the sockets are where the environment says, else where the platform has them") {
   const EnvironmentVariable home("HOME", "/home/me");
   const EnvironmentVariable named("SHED_HOST_AGENT_SOCKET_DIR", "/somewhere");
   CHECK(default_status_socket() == "/somewhere/host-agent-status.sock");
-  const EnvironmentVariable unset("SHED_HOST_AGENT_SOCKET_DIR", nullptr);
+  const EnvironmentVariable unset("SHED_HOST_AGENT_SOCKET_DIR", std::nullopt);
 #ifdef __APPLE__
   CHECK(host_agent_socket_directory() == "/home/me/Library/Application Support/shed");
 #else
   const EnvironmentVariable runtime("XDG_RUNTIME_DIR", "/run/user/1000");
   CHECK(host_agent_socket_directory() == "/run/user/1000/shed");
-  const EnvironmentVariable no_runtime("XDG_RUNTIME_DIR", nullptr);
+  const EnvironmentVariable no_runtime("XDG_RUNTIME_DIR", std::nullopt);
   CHECK(host_agent_socket_directory() == "/home/me/.local/share/shed");
 #endif
 }

@@ -3,6 +3,7 @@
 #include <cstdlib>
 
 #include "bus_fixture.h"
+#include "support/environment_variable.h"
 
 namespace shed::bus {
 namespace {
@@ -58,21 +59,6 @@ Error error_of(net::Running<Reply>& request) {
   REQUIRE_FALSE(*request);
   return (*request).error();
 }
-
-// Sets an environment variable for one test.
-class EnvironmentVariable {
- public:
-  EnvironmentVariable(const char* name, const char* value) : name_(name) {
-    if (const char* before = std::getenv(name)) before_ = before;
-    value != nullptr ? ::setenv(name, value, 1) : ::unsetenv(name);
-  }
-  ~EnvironmentVariable() { before_ ? ::setenv(name_, before_->c_str(), 1) : ::unsetenv(name_); }
-  EnvironmentVariable(const EnvironmentVariable&) = delete;
-
- private:
-  const char* name_;
-  std::optional<std::string> before_;
-};
 
 TEST_CASE("a request is posted as JSON with its payload as it is") {
   Fixture fixture;
@@ -241,7 +227,7 @@ TEST_CASE("the publish URL is the option's, else the environment's, else the def
   CHECK(publish_url("http://127.0.0.1:1/o")->address.port == 1);
   CHECK(publish_url("")->address.port == 2);
   CHECK(publish_url("")->path == "/e");
-  const EnvironmentVariable unset("SHED_PUBLISH_URL", nullptr);
+  const EnvironmentVariable unset("SHED_PUBLISH_URL", std::nullopt);
   CHECK(publish_url("")->address.port == 498);
   CHECK(publish_url("")->path == "/v1/publish");
   const EnvironmentVariable empty("SHED_PUBLISH_URL", "");

@@ -9,6 +9,7 @@
 #include "shed/async/scope.h"
 #include "support/fake_clock.h"
 #include "support/log_lines.h"
+#include "support/temporary_folder.h"
 
 using namespace shed;
 using namespace shed::docker;
@@ -19,16 +20,12 @@ namespace {
 class Fixture {
  public:
   Fixture() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "shed-helper-XXXXXX").string();
-    REQUIRE(::mkdtemp(pattern.data()) != nullptr);
-    folder = pattern;
-    variables = {{"PATH", folder.string() + ":/usr/bin:/bin"}, {"HOME", "/home/me"}, {"SECRET_OF_MINE", "x"}};
+    variables = {{"PATH", folder.path() + ":/usr/bin:/bin"}, {"HOME", "/home/me"}, {"SECRET_OF_MINE", "x"}};
     helper = make_credential_helper(loop, [this](const char* name) { return variables[name]; });
   }
-  ~Fixture() { std::filesystem::remove_all(folder); }
 
   void install(const std::string& name, std::string_view script) {
-    const auto path = folder / ("docker-credential-" + name);
+    const std::string path = folder / ("docker-credential-" + name);
     std::ofstream(path) << "#!/bin/sh\n" << script << "\n";
     REQUIRE(::chmod(path.c_str(), 0700) == 0);
   }
@@ -41,7 +38,7 @@ class Fixture {
   }
 
   std::map<std::string, std::string> variables;
-  std::filesystem::path folder;
+  TemporaryFolder folder;
   async::Loop loop;
   std::unique_ptr<CredentialHelper> helper;
 };

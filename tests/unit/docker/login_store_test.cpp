@@ -6,6 +6,7 @@
 #include "shed/base/base64.h"
 #include "shed/base/file.h"
 #include "support/fake_clock.h"
+#include "support/temporary_folder.h"
 
 using namespace shed;
 using namespace shed::docker;
@@ -45,16 +46,8 @@ class FakeHelper : public CredentialHelper {
 class Fixture {
  public:
   Fixture() : loop(clock), helper(loop) {
-    std::string pattern = (std::filesystem::temp_directory_path() / "shed-docker-XXXXXX").string();
-    REQUIRE(::mkdtemp(pattern.data()) != nullptr);
-    folder = pattern;
     store.emplace(loop, helper, LoginStoreOptions{folder / "config.json", folder / "auth.json"});
   }
-  ~Fixture() {
-    store.reset();
-    std::filesystem::remove_all(folder);
-  }
-
   void write(const char* file, std::string_view text) {
     REQUIRE(write_file_atomically(folder / file, text, 0600));
   }
@@ -69,7 +62,7 @@ class Fixture {
   FakeClock clock;
   async::Loop loop;
   FakeHelper helper;
-  std::filesystem::path folder;
+  TemporaryFolder folder;
   std::optional<LoginStore> store;
 };
 
@@ -123,7 +116,7 @@ TEST_CASE_METHOD(Fixture, "a helper that fails is an error, not an anonymous pul
 
 TEST_CASE_METHOD(Fixture, "a login that cannot be read names its file and its registry") {
   write("config.json", R"({"auths": {"a.io": {"auth": "?"}}})");
-  CHECK(get("a.io") == (folder / "config.json").string() + ": invalid auth format for a.io");
+  CHECK(get("a.io") == folder / "config.json" + ": invalid auth format for a.io");
 }
 
 TEST_CASE_METHOD(Fixture, "podman's file is asked when docker's knows nothing") {
@@ -156,7 +149,7 @@ TEST_CASE_METHOD(Fixture, "a file that breaks is an error until it is mended, ne
   write("config.json", R"({"auths": {"a.io": )" + auth("old:pw") + "}}");
   CHECK(get("a.io") == "old pw");
   write("config.json", "{\"auths\": nope}");
-  const std::string broken = (folder / "config.json").string() + ":1:11: not well-formed JSON";
+  const std::string broken = folder / "config.json" + ":1:11: not well-formed JSON";
   CHECK(get("a.io") == broken);
   CHECK(get("a.io") == broken);
   write("config.json", R"({"auths": {"a.io": )" + auth("new:pw") + "}}");

@@ -20,22 +20,11 @@
 #include "shed/net/http_server.h"
 #include "shed/net/listener.h"
 #include "support/fake_clock.h"
+#include "support/temporary_folder.h"
 
 namespace shed::net {
 
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    path_ = (std::filesystem::temp_directory_path() / "shed-net-XXXXXX").string();
-    REQUIRE(::mkdtemp(path_.data()) != nullptr);
-  }
-  ~TemporaryFolder() { std::filesystem::remove_all(path_); }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  std::string operator/(std::string_view name) const { return path_ + "/" + std::string(name); }
-
- private:
-  std::string path_;
-};
+using shed::TemporaryFolder;
 
 inline Address unix_at(std::string path) {
   Address address;

@@ -1,5 +1,6 @@
 #include <catch2/catch.hpp>
 
+#include "support/environment_variable.h"
 #include "tls_fixture.h"
 
 namespace shed::net {
@@ -226,15 +227,13 @@ TEST_CASE("a client without a TLS context takes the system's roots") {
   const TemporaryFolder folder;
   const std::string path = folder / "roots.pem";
   write_text(path, test_authority().pem());
-  const std::string before = environment("SSL_CERT_FILE");
-  ::setenv("SSL_CERT_FILE", path.c_str(), 1);
+  const EnvironmentVariable roots("SSL_CERT_FILE", path);
   TlsStage stage;
   stage.client.emplace(stage.loop, stage.origin(), HttpClientOptions{});
   auto response = stage.get();
   TlsPeer peer(stage.loop, stage.accept());
   while (!peer.accept() && !response->done()) continue;
   peer.send(kOk);
-  before.empty() ? ::unsetenv("SSL_CERT_FILE") : ::setenv("SSL_CERT_FILE", before.c_str(), 1);
   CHECK(answer_of(response).body() == "ok");
 }
 

@@ -1,6 +1,7 @@
 #include <catch2/catch.hpp>
 #include <filesystem>
 
+#include "support/environment_variable.h"
 #include "tls_fixture.h"
 
 namespace shed::net {
@@ -8,19 +9,6 @@ namespace {
 
 using Catch::EndsWith;
 using Catch::StartsWith;
-
-class Variable {
- public:
-  Variable(const char* name, const std::string& value) : name_(name), before_(environment(name)) {
-    ::setenv(name, value.c_str(), 1);
-  }
-  ~Variable() { before_.empty() ? ::unsetenv(name_) : ::setenv(name_, before_.c_str(), 1); }
-  Variable(const Variable&) = delete;
-
- private:
-  const char* name_;
-  std::string before_;
-};
 
 Error error_of(const std::string& ca_file) {
   const auto context = TlsContext::create({.ca_file = ca_file, .pin = ""});
@@ -66,8 +54,8 @@ TEST_CASE("a bundle with a broken certificate is an error, not a shorter bundle"
 TEST_CASE("the roots of SSL_CERT_FILE are read at the first connection") {
   const TemporaryFolder folder;
   const std::string path = folder / "roots.pem";
-  const Variable file("SSL_CERT_FILE", path);
-  const Variable none("SSL_CERT_DIR", "");
+  const EnvironmentVariable file("SSL_CERT_FILE", path);
+  const EnvironmentVariable none("SSL_CERT_DIR", "");
   SECTION("and used") {
     write_text(path, test_authority().pem());
     TlsPair pair({});
@@ -92,7 +80,7 @@ TEST_CASE("the roots of SSL_CERT_FILE are read at the first connection") {
 TEST_CASE("roots that could not be read are read again at the next connection") {
   const TemporaryFolder folder;
   const std::string path = folder / "roots.pem";
-  const Variable file("SSL_CERT_FILE", path);
+  const EnvironmentVariable file("SSL_CERT_FILE", path);
   auto context = TlsContext::create({});
   REQUIRE(context);
   async::Loop loop;
@@ -115,14 +103,14 @@ TEST_CASE("the folders of SSL_CERT_DIR are read, and what is no certificate in t
   write_text(full / "README", "no certificate");
   write_text(full / "some-name.crt", test_authority().pem());
   std::filesystem::create_directory(full / "folder");
-  const Variable file("SSL_CERT_FILE", "");
+  const EnvironmentVariable file("SSL_CERT_FILE", "");
   SECTION("all of them") {
-    const Variable folders("SSL_CERT_DIR", (empty / "") + ":" + (full / ""));
+    const EnvironmentVariable folders("SSL_CERT_DIR", (empty / "") + ":" + (full / ""));
     TlsPair pair({});
     CHECK(accepted(pair));
   }
   SECTION("and it is said when there is none") {
-    const Variable folders("SSL_CERT_DIR", empty / "");
+    const EnvironmentVariable folders("SSL_CERT_DIR", empty / "");
     TlsPair pair({});
     CHECK_FALSE(accepted(pair));
     CHECK((**pair.opened).error().text() == "SSL_CERT_DIR: no root certificate is in " + (empty / ""));
@@ -133,7 +121,7 @@ TEST_CASE("a connection that is dropped while the roots are read leaves nothing 
   const TemporaryFolder folder;
   const std::string path = folder / "roots.pem";
   write_text(path, test_authority().pem());
-  const Variable file("SSL_CERT_FILE", path);
+  const EnvironmentVariable file("SSL_CERT_FILE", path);
   TlsPair pair({});
   pair.opened->drop();
   CHECK(pair.server->raw().ended());

@@ -35,7 +35,7 @@ struct Forwarding {
   LogLines log;
   TemporaryFolder folder;
   async::Loop loop{clock};
-  std::string path = folder.file("upstream.sock");
+  std::string path = folder / "upstream.sock";
   std::optional<ScriptedAgent> agent;
   AgentBackend backend{loop, {path, Millis(25'000)}};
 

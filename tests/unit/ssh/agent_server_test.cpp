@@ -277,10 +277,10 @@ struct Listening {
   }
   net::Address address() {
     net::Address result;
-    result.unix_path = folder.file("agent.sock");
+    result.unix_path = folder / "agent.sock";
     return result;
   }
-  RawClient connect() { return RawClient(folder.file("agent.sock")); }
+  RawClient connect() { return RawClient(folder / "agent.sock"); }
 };
 
 TEST_CASE("a connection over the bound waits until another ends") {

@@ -11,7 +11,7 @@ struct Choice {
   LogLines log;
   TemporaryFolder folder;
   async::Loop loop{clock};
-  BackendOptions options{BackendMode::kAuto, {folder.file("agent.sock"), Millis(25'000)}, folder.path()};
+  BackendOptions options{BackendMode::kAuto, {folder / "agent.sock", Millis(25'000)}, folder.path()};
 
   Result<std::unique_ptr<SshBackend>> choose() {
     Running choosing(loop, choose_backend(loop, options));

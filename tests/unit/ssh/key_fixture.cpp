@@ -48,17 +48,6 @@ void convert_key(const std::string& name, const std::string& path) {
 
 }  // namespace
 
-TemporaryFolder::TemporaryFolder() {
-  std::string pattern = (std::filesystem::temp_directory_path() / "shed-ssh-test-XXXXXX").string();
-  REQUIRE(::mkdtemp(pattern.data()) != nullptr);
-  path_ = pattern;
-}
-
-TemporaryFolder::~TemporaryFolder() {
-  std::error_code ignored;
-  std::filesystem::remove_all(path_, ignored);
-}
-
 void run(const std::string& command) {
   INFO(command);
   REQUIRE(std::system((command + " </dev/null").c_str()) == 0);
@@ -82,7 +71,7 @@ void write_text(const std::string& path, std::string_view text, unsigned mode) {
 }
 
 std::string key_path(const std::string& name) {
-  const std::string path = key_folder().file(name);
+  const std::string path = key_folder() / name;
   if (std::filesystem::exists(path)) return path;
   if (name.find('.') == std::string::npos) {
     make_key(name, path);
@@ -114,7 +103,7 @@ PrivateKey load_key(const std::string& name) {
 
 std::string host_certificate(const std::string& name) {
   // Not beside the key: ssh-add would load it along with it.
-  const std::string copy = key_folder().file("certified-" + name);
+  const std::string copy = key_folder() / "certified-" + name;
   const std::string certificate = copy + "-cert.pub";
   if (std::filesystem::exists(certificate)) return certificate;
   std::filesystem::copy_file(key_path(name) + ".pub", copy + ".pub");

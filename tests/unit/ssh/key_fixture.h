@@ -7,23 +7,12 @@
 #include <string_view>
 
 #include "shed/ssh/private_key.h"
+#include "support/temporary_folder.h"
 
 namespace shed::ssh::test {
 
 // A folder of its own under $TMPDIR, removed with the object.
-class TemporaryFolder {
- public:
-  TemporaryFolder();
-  ~TemporaryFolder();
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-
-  const std::string& path() const { return path_; }
-  std::string file(std::string_view name) const { return path_ + "/" + std::string(name); }
-
- private:
-  std::string path_;
-};
+using shed::TemporaryFolder;
 
 // Runs a shell command; a status other than 0 fails the test.
 void run(const std::string& command);

@@ -46,9 +46,9 @@ bool matches(const std::string& pattern, std::string_view name) {
 // A host certificate for the key ecdsa256 by the key ed25519, made with these options of ssh-keygen.
 std::string certificate(const std::string& options) {
   const TemporaryFolder folder;
-  write_text(folder.file("host.pub"), line_of("ecdsa256") + "\n");
-  run("ssh-keygen -q -s " + key_path("ed25519") + " -I id " + options + " " + folder.file("host.pub"));
-  return blob_of_line(read_text(folder.file("host-cert.pub")));
+  write_text(folder / "host.pub", line_of("ecdsa256") + "\n");
+  run("ssh-keygen -q -s " + key_path("ed25519") + " -I id " + options + " " + folder / "host.pub");
+  return blob_of_line(read_text(folder / "host-cert.pub"));
 }
 
 TEST_CASE("a host key belongs to the names of its line and to no other") {

@@ -15,7 +15,7 @@ struct Files {
   TemporaryFolder folder;
   async::Loop loop;
 
-  void install(const std::string& key, const char* name) { write_text(folder.file(name), key_text(key)); }
+  void install(const std::string& key, const char* name) { write_text(folder / name, key_text(key)); }
 };
 
 std::vector<std::string> blobs(const Result<std::vector<Identity>>& identities) {
@@ -71,7 +71,7 @@ TEST_CASE("a key whose file is gone does not sign any more") {
   Files it;
   it.install("ed25519", "id_ed25519");
   LocalKeysBackend backend(it.loop, it.folder.path());
-  std::filesystem::remove(it.folder.file("id_ed25519"));
+  std::filesystem::remove(it.folder / "id_ed25519");
   const auto signature = it.loop.block_on(backend.sign({public_blob_of_file("ed25519"), "data", 0, {}}));
   REQUIRE_FALSE(signature);
   CHECK(signature.error().code() == Errc::kNotFound);
@@ -85,7 +85,7 @@ TEST_CASE("a skipped file is one warning until its reason changes") {
   it.install("ecdsa256", "id_ecdsa");
   CHECK(blobs(it.loop.block_on(backend.list({}))).size() == 1);
   CHECK(it.log.count("ssh-add") == 1);
-  REQUIRE(::chmod(it.folder.file("id_ecdsa").c_str(), 0644) == 0);
+  REQUIRE(::chmod((it.folder / "id_ecdsa").c_str(), 0644) == 0);
   CHECK(blobs(it.loop.block_on(backend.list({}))).empty());
   CHECK(it.log.count("chmod 600") == 1);
 }

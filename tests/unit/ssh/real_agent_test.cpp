@@ -34,8 +34,8 @@ net::Address unix_address(std::string path) {
 struct RealAgent {
   TemporaryFolder folder;
   async::Loop loop;
-  std::string upstream = folder.file("upstream.sock");
-  std::string relay = folder.file("relay.sock");
+  std::string upstream = folder / "upstream.sock";
+  std::string relay = folder / "relay.sock";
   async::Process agent = start({"ssh-agent", "-D", "-a", upstream}, "");
   AgentBackend backend{loop, {upstream, Millis(25'000)}};
   RelayService service{backend};
@@ -91,10 +91,10 @@ TEST_CASE("ssh-agent's failure is a missing key or a refusal") {
   REQUIRE_FALSE(missing);
   CHECK(missing.error().code() == Errc::kNotFound);
   // A key for one destination does not sign on a connection that is bound to none.
-  write_text(it.folder.file("known_hosts"), "host.example " + read_text(key_path("ecdsa256") + ".pub"));
-  REQUIRE(it.run_client({"ssh-add", "-q", "-H", it.folder.file("known_hosts"), "-h", "host.example",
-                         key_path("ed25519")},
-                        it.upstream) == 0);
+  write_text(it.folder / "known_hosts", "host.example " + read_text(key_path("ecdsa256") + ".pub"));
+  REQUIRE(it.run_client(
+              {"ssh-add", "-q", "-H", it.folder / "known_hosts", "-h", "host.example", key_path("ed25519")},
+              it.upstream) == 0);
   const auto refused = it.loop.block_on(it.backend.sign({public_blob_of_file("ed25519"), "data", 0, {}}));
   REQUIRE_FALSE(refused);
   CHECK(refused.error().code() == Errc::kRefused);

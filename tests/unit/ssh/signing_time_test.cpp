@@ -2,33 +2,30 @@
 
 #include <catch2/catch.hpp>
 
-#include <cstdlib>
 #include <ctime>
+#include <optional>
+
+#include "support/environment_variable.h"
 
 namespace shed::ssh {
 namespace {
 
-// Sets the process' time zone and puts the old one back.
+// The process' time zone while this lives.
 class TimeZone {
  public:
   explicit TimeZone(const char* name) {
-    if (const char* old = std::getenv("TZ"); old != nullptr) old_ = old;
-    ::setenv("TZ", name, 1);
+    variable_.emplace("TZ", name);
     ::tzset();
   }
   ~TimeZone() {
-    if (old_.empty()) {
-      ::unsetenv("TZ");
-    } else {
-      ::setenv("TZ", old_.c_str(), 1);
-    }
+    variable_.reset();
     ::tzset();
   }
   TimeZone(const TimeZone&) = delete;
   TimeZone& operator=(const TimeZone&) = delete;
 
  private:
-  std::string old_;
+  std::optional<EnvironmentVariable> variable_;
 };
 
 long long seconds(std::string_view text) {
