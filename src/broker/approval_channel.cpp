@@ -287,7 +287,7 @@ void ApprovalChannel::deny(const Session* session, std::string_view reason) {
 }
 
 std::string ApprovalChannel::why_not_now(const ApprovalQuestion& question) const {
-  if (current_ == nullptr) return "no approver is connected; run shed-ext approve";
+  if (current_ == nullptr) return no_approver_at(path_);
   if (open_.size() >= kMaxOpen) return fmt::format("{} questions wait already; answer them first", kMaxOpen);
   const auto of_guest = std::ranges::count_if(open_, [&](const OpenQuestion* open) {
     return open->shed == question.shed && open->server == question.server;
@@ -331,6 +331,12 @@ std::string_view ApprovalChannel::approver_version() const {
 
 void ApprovalChannel::warn(std::string_view cause, std::string_view text) {
   limiter_.warning(cause, fmt::format("approval channel: {}", text));
+}
+
+std::string no_approver_at(std::string_view socket) {
+  const bool found_by_itself = socket.empty() || socket == default_approval_socket();
+  return fmt::format("no approver is connected; run shed-ext approve{}{}",
+                     found_by_itself ? "" : " --socket ", found_by_itself ? "" : socket);
 }
 
 std::string default_approval_socket() { return host_agent_socket_directory() + "/host-agent.sock"; }

@@ -13,7 +13,7 @@ namespace {
 constexpr Millis kPauseWhileAway{2'000};
 constexpr Millis kPauseWhileThere{60'000};
 
-constexpr std::string_view kRemedy = "is shed-host-agent running? start it on the host with: shed-ext host";
+constexpr std::string_view kRemedy = "start it on the host with: shed-ext host";
 
 // The answer's payload, unless the host refused.
 Result<JsonValue> read_answer(JsonDocument& document, const bus::Publisher::Reply& reply) {

@@ -4,6 +4,7 @@
 
 #include "shed/base/json.h"
 #include "shed/base/log.h"
+#include "shed/broker/approval_channel.h"
 #include "shed/broker/aws_payload.h"
 #include "shed/broker/docker_payload.h"
 #include "shed/broker/kill_switch.h"
@@ -16,16 +17,21 @@ namespace {
 
 constexpr Millis kPingLimit{2'000};
 
-std::string describe_approver(const JsonValue& channel) {
+// Empty where nobody is connected, nor missed, and nothing was granted.
+std::string describe_approver(const JsonValue& root) {
+  const JsonValue channel = root["approval_channel"];
   const auto grants = channel["grants"].integer().value_or(0);
-  std::string text = "no approver is connected; run shed-ext approve";
+  std::string text;
   if (channel["consumer_connected"].boolean().value_or(false)) {
     const std::string name = log::printable(channel["client_name"].string_or(""));
     text = fmt::format("approver {} {} is connected", name.empty() ? "without a name" : name,
                        log::printable(channel["client_version"].string_or("")));
+  } else if (root["gate_namespaces"].exists()) {
+    text = log::printable(no_approver_at(channel["socket_path"].string_or("")));
   }
-  if (grants > 0) text += fmt::format("; {} {} in force", grants, grants == 1 ? "grant" : "grants");
-  return text;
+  if (grants <= 0) return text;
+  return fmt::format("{}{}{} {} in force", text, text.empty() ? "" : "; ", grants,
+                     grants == 1 ? "grant" : "grants");
 }
 
 // `web: login git@github.com with SHA256:... (per-session until 2026-03-31T19:04:05Z, by desk)`
@@ -70,7 +76,7 @@ async::Task<StatusLine> look_at_host(async::Loop& loop, std::string socket) {
   for (const auto& [ns, why] : (*root)["nobody_to_ask"].members()) {
     line.text += fmt::format("; {}: {}", log::printable(ns), log::printable(why.string_or("?")));
   }
-  if ((*root)["gate_namespaces"].exists()) line.text += "; " + describe_approver((*root)["approval_channel"]);
+  if (const std::string approver = describe_approver(*root); !approver.empty()) line.text += "; " + approver;
   if (const std::string paused = describe_paused(*root); !paused.empty())
     line.text += fmt::format("; paused: {}; 'shed-ext host resume' ends it", paused);
   for (const JsonValue& server : (*root)["servers"].elements()) {
@@ -151,8 +157,13 @@ async::Task<StatusLine> look_at_agent(async::Loop& loop, std::string socket) {
   ssh::AgentBackend agent(loop, {socket});
   const auto keys = co_await agent.list({});
   line.good = keys.has_value();
-  line.text = keys ? fmt::format("{}: {} {}", socket, keys->size(), keys->size() == 1 ? "key" : "keys")
-                   : keys.error().text();
+  if (keys) {
+    line.text = fmt::format("{}: {} {}", socket, keys->size(), keys->size() == 1 ? "key" : "keys");
+  } else if (keys.error().code() == Errc::kRefused) {
+    line.text = fmt::format("{} refuses to list keys; the log of the program behind it says why", socket);
+  } else {
+    line.text = keys.error().text();
+  }
   co_return line;
 }
 
@@ -217,10 +228,8 @@ std::string describe_status(std::string_view document) {
   for (const auto& [ns, why] : (*root)["nobody_to_ask"].members()) {
     text += fmt::format("{:<20} denied: {}\n", log::printable(ns), log::printable(why.string_or("?")));
   }
-  const JsonValue channel = (*root)["approval_channel"];
-  if (!channel["socket_path"].string_or("").empty()) {
-    text += fmt::format("{:<20} {}\n", "approvals", describe_approver(channel));
-  }
+  if (const std::string approver = describe_approver(*root); !approver.empty())
+    text += fmt::format("{:<20} {}\n", "approvals", approver);
   for (const JsonValue& grant : (*root)["granted"].elements())
     text += fmt::format("{:<20} {}\n", "granted", describe_grant(grant));
   if (const std::string paused = describe_paused(*root); !paused.empty())

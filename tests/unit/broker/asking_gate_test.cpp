@@ -16,13 +16,15 @@ void check_denied(ApprovalFixture::Running& running, std::string_view reason) {
   CHECK(running->method == "shed-desktop");
 }
 
-constexpr std::string_view kNobody = "no approver is connected; run shed-ext approve";
+std::string nobody(const ApprovalFixture& fixture) {
+  return "no approver is connected; run shed-ext approve --socket " + fixture.path;
+}
 constexpr std::string_view kLeft = "the approver left before it answered; run shed-ext approve";
 constexpr std::string_view kTooLate = "nobody answered within 25s";
 
 TEST_CASE("without an approver it is denied at once, with the remedy") {
   ApprovalFixture fixture;
-  check_denied(*fixture.decide(), kNobody);
+  check_denied(*fixture.decide(), nobody(fixture));
 }
 
 TEST_CASE("guests are told to wait where a person is asked") {
@@ -328,7 +330,7 @@ TEST_CASE("a grant answers also when no approver is there") {
   }
   CHECK((**fixture.decide()).approved);
   fixture.pass(1h);
-  check_denied(*fixture.decide(), kNobody);
+  check_denied(*fixture.decide(), nobody(fixture));
 }
 
 TEST_CASE("one question is asked for all that want the same, and a grant answers them all") {

@@ -166,7 +166,8 @@ TEST_CASE("the host agent's lines say why nobody can be asked") {
 
 std::string told_of_channel(std::string_view channel) {
   const std::string text = describe_status(fmt::format(
-      R"({{"config_path":"/x","approval_channel":{{"socket_path":"/run/host-agent.sock",{}}}}})", channel));
+      R"({{"gate_namespaces":["ssh-agent"],"approval_channel":{{"socket_path":"/run/a.sock",{}}}}})",
+      channel));
   const std::size_t line = text.find("approvals");
   REQUIRE(line != std::string::npos);
   return text.substr(line);
@@ -174,14 +175,20 @@ std::string told_of_channel(std::string_view channel) {
 
 TEST_CASE("the host agent's lines say who approves, and what is granted") {
   CHECK(told_of_channel(R"("consumer_connected":false)") ==
-        "approvals            no approver is connected; run shed-ext approve\n");
+        "approvals            no approver is connected; run shed-ext approve --socket /run/a.sock\n");
   CHECK(told_of_channel(R"("consumer_connected":true,"client_name":"de\u001bsk","client_version":"2")") ==
         "approvals            approver de\\x1bsk 2 is connected\n");
   CHECK(
       told_of_channel(R"("consumer_connected":true,"client_name":"desk","client_version":"2","grants":1)") ==
       "approvals            approver desk 2 is connected; 1 grant in force\n");
   CHECK(told_of_channel(R"("grants":2)") ==
-        "approvals            no approver is connected; run shed-ext approve; 2 grants in force\n");
+        "approvals            no approver is connected; run shed-ext approve --socket /run/a.sock; "
+        "2 grants in force\n");
+}
+
+TEST_CASE("where nothing is asked of an approver, none is missed") {
+  CHECK(describe_status(R"({"approval_channel":{"socket_path":"/run/a.sock","grants":0}})").find("approv") ==
+        std::string::npos);
 }
 
 TEST_CASE("the host agent's lines list what is granted") {
