@@ -87,7 +87,9 @@ void CommandLine::command_flag(std::string_view command, std::string_view name, 
 
 void CommandLine::command_option(std::string_view command, std::string_view name, std::string& target,
                                  std::string help) {
-  state_->app.get_subcommand(std::string(command))->add_option(std::string(name), target, std::move(help));
+  state_->app.get_subcommand(std::string(command))
+      ->add_option(std::string(name), target, std::move(help))
+      ->check([](const std::string& value) { return value.empty() ? "the value is empty" : std::string(); });
 }
 
 void CommandLine::no_words(std::string remedy) { state_->word_hint = std::move(remedy); }

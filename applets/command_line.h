@@ -30,6 +30,7 @@ class CommandLine {
   void option_with_optional_value(std::string_view name, bool& given, std::string& target, std::string help);
   // A command behind the applet's name, with flags and options of its own.
   void command(std::string_view name, bool& given, std::string help);
+  // Its options take no empty value: a variable that a script did not set would mean "all of them".
   void command_flag(std::string_view command, std::string_view name, bool& given, std::string help);
   void command_option(std::string_view command, std::string_view name, std::string& target, std::string help);
   // What is said of a word that is no option, where one is likely and there is something to say.

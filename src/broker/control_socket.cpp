@@ -32,12 +32,13 @@ async::Task<Result<std::string>> read_line(async::Stream& stream) {
   }
 }
 
-// A name that is there is a text, and no other names are understood: a slip must not pause another guest.
+// A name that is there is a text of some length: a slip must not select another guest, or all of them.
 Result<std::string> name_in(const JsonValue& root, std::string_view key) {
   const JsonValue value = root[key];
   if (!value.exists()) return std::string();
   const auto text = value.string();
   if (!text) return fail(Errc::kInvalid, "{} is no text", key);
+  if (text->empty()) return fail(Errc::kInvalid, "{} is empty", key);
   if (text->size() > kMaxGuestName) return fail(Errc::kLimit, "{} is over {} bytes", key, kMaxGuestName);
   return std::string(*text);
 }

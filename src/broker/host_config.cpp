@@ -49,6 +49,9 @@ bool allows_any(const DockerLevel& level) {
 }
 
 ConfigProblem unreadable(const std::string& path, const Error& error) {
+  // The error names the file as well.
+  const std::string named = path + ": ";
+  const std::size_t cause = error.text().starts_with(named) ? named.size() : 0;
   std::string remedy;
   switch (error.code()) {
     case Errc::kNotFound:
@@ -63,7 +66,7 @@ ConfigProblem unreadable(const std::string& path, const Error& error) {
     default:
       break;
   }
-  return {path, 0, 0, error.text() + remedy};
+  return {path, 0, 0, error.text().substr(cause) + remedy};
 }
 
 }  // namespace

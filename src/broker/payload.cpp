@@ -47,8 +47,10 @@ std::optional<PayloadError> error_in(const JsonValue& payload) {
 }
 
 std::string PayloadError::describe() const {
-  return fmt::format("{} ({}){}{}", text, reason_code.empty() ? code : reason_code,
-                     reason.empty() ? "" : ": ", reason);
+  const std::string& fine = reason_code.empty() ? code : reason_code;
+  if (reason.empty()) return fmt::format("{} ({})", text, fine);
+  if (reason.starts_with(text)) return fmt::format("{} ({})", reason, fine);
+  return fmt::format("{} ({}): {}", text, fine, reason);
 }
 
 std::string ping_request() { return R"({"operation":"ping"})"; }

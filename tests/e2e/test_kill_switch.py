@@ -221,6 +221,14 @@ def test_a_server_without_a_guest_is_refused(broker):
     assert done.status == 2 and "--server needs --shed" in done.stderr
 
 
+@pytest.mark.parametrize("command", ["pause", "resume", "revoke"])
+def test_a_guest_without_a_name_is_refused_and_means_nobody(chain, command):
+    chain.control("pause", "--shed", "box")
+    done = chain.control(command, "--shed", "")
+    assert done.status == 2 and "--shed: the value is empty" in done.stderr and done.stdout == ""
+    assert json.loads(chain.control("status", "--json").stdout)["paused"] == [{"shed": "box"}]
+
+
 def test_the_control_socket_is_the_owners_alone(chain, place):
     path = place.run / "host" / "host-agent-control.sock"
     assert stat.S_IMODE(os.stat(path).st_mode) == 0o600

@@ -62,7 +62,7 @@ def test_the_client_fails_at_once_and_the_relays_log_says_why(broker, agent, pro
     done = [programs.run(["ssh-add", "-l"], env) for _ in range(6)]
     assert [run.status for run in done[:5]] == [0] * 5
     assert done[5].status != 0
-    up.program.wait_for_stderr("RATE_LIMITED.*limits.ssh in extensions.yaml")
+    up.program.wait_for_stderr(r"too many requests of this guest, again in .*; limits.ssh in extensions.yaml \(RATE_LIMITED\)")
     assert refusals(place)[0]["op"] == "list"
 
 

@@ -109,6 +109,7 @@ TEST_CASE("an error says of itself what the other side told") {
   CHECK(read_error(R"({"error":"no","code":"X"})")->describe() == "no (X)");
   CHECK(read_error(R"({"error":"no","code":"X","reason_code":"Y"})")->describe() == "no (Y)");
   CHECK(read_error(R"({"error":"no","code":"X","reason_code":"Y","reason":"z"})")->describe() == "no (Y): z");
+  CHECK(read_error(R"({"error":"no","code":"X","reason":"not now"})")->describe() == "not now (X)");
   CHECK(read_error(R"({"error":1,"code":"X","reason_code":[],"reason":{}})")->describe() == " (X)");
 }
 
