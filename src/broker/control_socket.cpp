@@ -100,7 +100,10 @@ async::Task<> ControlSocket::run() {
   for (;;) {
     co_await clients_.below(kMaxClients);
     auto fd = co_await listener_.acceptor().accept();
-    if (!fd) co_return;
+    if (!fd) {
+      log::error("control socket: {}", fd.error().text());
+      co_return;
+    }
     clients_.spawn(serve(async::Stream(loop_, std::move(*fd))));
   }
 }

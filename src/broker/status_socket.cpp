@@ -5,6 +5,7 @@
 #include "broker/approval_lines.h"
 #include "shed/base/file.h"
 #include "shed/base/json.h"
+#include "shed/base/log.h"
 #include "shed/broker/private_socket.h"
 
 namespace shed::broker {
@@ -116,7 +117,10 @@ async::Task<> StatusSocket::run() {
   for (;;) {
     co_await clients_.below(kMaxClients);
     auto fd = co_await listener_.acceptor().accept();
-    if (!fd) co_return;
+    if (!fd) {
+      log::error("status socket: {}", fd.error().text());
+      co_return;
+    }
     clients_.spawn(serve(async::Stream(loop_, std::move(*fd))));
   }
 }
