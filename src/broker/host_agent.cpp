@@ -112,7 +112,7 @@ HostAgent::HostAgent(async::Loop& loop, HostConfig config, HostAgentOptions opti
       refusals_(loop, audit_),
       kill_switch_(loop),
       rates_(loop.clock(), config_.limits),
-      control_(kill_switch_, gate_, credentials_, memories_) {
+      control_(loop.clock(), audit_, kill_switch_, gate_, credentials_, memories_) {
   if (can_grant(config_, gate_)) screen_lock_ = options_.screen_lock(loop);
   if (!config_.aws_enabled()) {
     credentials_.reset();

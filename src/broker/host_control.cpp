@@ -32,11 +32,41 @@ std::string_view command_name(ControlRequest::Command command) {
 }
 
 Result<std::string> HostControl::run(const ControlRequest& request) {
-  auto done = request.command == ControlRequest::Command::kPause    ? pause(request.guests)
-              : request.command == ControlRequest::Command::kResume ? resume(request.guests)
-                                                                    : revoke(request.guests);
-  if (done) log::warning("host {}: {}", command_name(request.command), done->substr(0, done->find('\n')));
+  auto done = carry_out(request);
+  if (!done) return done;
+  const std::string outcome = done->substr(0, done->find('\n'));
+  log::warning("host {}: {}", command_name(request.command), outcome);
+  if (const Status written = record(request, outcome); !written) {
+    log::error("audit log: {}; it does not have this {}", written.error().text(),
+               command_name(request.command));
+    *done += fmt::format("\nthe audit log cannot be written, and does not have this: {}",
+                         written.error().text());
+  }
   return done;
+}
+
+Result<std::string> HostControl::carry_out(const ControlRequest& request) {
+  switch (request.command) {
+    case ControlRequest::Command::kPause:
+      return pause(request.guests);
+    case ControlRequest::Command::kResume:
+      return resume(request.guests);
+    case ControlRequest::Command::kRevoke:
+      break;
+  }
+  return revoke(request.guests);
+}
+
+Status HostControl::record(const ControlRequest& request, std::string_view outcome) {
+  AuditRecord record;
+  record.ts = clock_.wall();
+  record.server = request.guests.server;
+  record.shed = request.guests.shed.empty() ? "*" : request.guests.shed;
+  record.ns = kControlNamespace;
+  record.op = command_name(request.command);
+  record.result = "ok";
+  record.detail = outcome;
+  return audit_.write(record);
 }
 
 Result<std::string> HostControl::pause(const GuestSelection& guests) {

@@ -210,6 +210,30 @@ def test_the_status_shows_who_is_paused(chain, broker):
     assert "paused" not in json.loads(chain.control("status", "--json").stdout)
 
 
+def test_pause_resume_and_revoke_are_in_the_audit_log(chain, broker, place):
+    chain.control("pause", "--shed", "box")
+    chain.control("revoke", "--shed", "box", "--server", "mini2")
+    chain.control("resume")
+    records = [record for record in map(dict, audit_records(place.audit_log)) if record["ns"] == "host"]
+    assert [(record["op"], record.get("server"), record["shed"]) for record in records] == [
+        ("pause", None, "box"), ("revoke", "mini2", "box"), ("resume", None, "*")]
+    assert all(record["result"] == "ok" for record in records)
+    assert [record["detail"] for record in records] == [
+        "paused: box; ended 0 requests under way and 0 grants",
+        "revoked: box on mini2; ended 0 grants, forgot 0 AWS sessions", "resumed: all guests"]
+    assert broker.run("audit", "verify", "--log", place.audit_log, env=broker.host_env()).status == 0
+
+
+def test_a_pause_needs_no_audit_log(broker, agent, place):
+    (place.work / "file").write_text("not a folder")
+    broker.start_host(broker.start_bus("unix").server, agent=agent.path,
+                      config=f"{APPROVE_ALL}logging: {{ path: {place.work}/file/audit.log }}\n")
+    done = broker.run("host", "pause", env=broker.host_env())
+    assert done.status == 0 and done.stdout.startswith("paused: all guests;")
+    assert "\nthe audit log cannot be written, and does not have this: " in done.stdout
+    assert "all guests" in broker.run("host", "status", env=broker.host_env()).stdout
+
+
 def test_without_a_host_agent_it_says_so(broker):
     for command in ("pause", "resume", "revoke"):
         done = broker.run("host", command, env=broker.host_env())

@@ -8,6 +8,7 @@
 
 #include "shed/aws/credential_service.h"
 #include "shed/broker/asking_gate.h"
+#include "shed/broker/audit_log.h"
 #include "shed/broker/kill_switch.h"
 #include "shed/broker/replay_guard.h"
 
@@ -20,6 +21,9 @@ struct ControlRequest {
 };
 std::string_view command_name(ControlRequest::Command command);
 
+// What its records name: no guest asks in this namespace, and `*` stands for all guests.
+inline constexpr std::string_view kControlNamespace = "host";
+
 class HostControl {
  public:
   using Memories = std::vector<std::unique_ptr<ReplayMemory>>;
@@ -27,19 +31,30 @@ class HostControl {
   using Credentials = std::unique_ptr<aws::CredentialBackend>;
 
   // `credentials` holds nothing where AWS is not configured. All must outlive it.
-  HostControl(KillSwitch& kill_switch, AskingGate& gate, const Credentials& credentials,
-              const Memories& memories)
-      : switch_(kill_switch), gate_(gate), credentials_(credentials), memories_(memories) {}
+  HostControl(const Clock& clock, AuditLog& audit, KillSwitch& kill_switch, AskingGate& gate,
+              const Credentials& credentials, const Memories& memories)
+      : clock_(clock),
+        audit_(audit),
+        switch_(kill_switch),
+        gate_(gate),
+        credentials_(credentials),
+        memories_(memories) {}
 
-  // In force when it returns. What was done, in lines for a person. KillSwitch::pause() has the errors.
+  // In force when it returns, and in the audit log. What was done, in lines for a person. A log that cannot be
+  // written holds up nothing, for what it could not say of a request is refused anyway: a line says so.
+  // KillSwitch::pause() has the errors.
   Result<std::string> run(const ControlRequest& request);
 
  private:
+  Result<std::string> carry_out(const ControlRequest& request);
+  Status record(const ControlRequest& request, std::string_view outcome);
   Result<std::string> pause(const GuestSelection& guests);
   std::string resume(const GuestSelection& guests);
   std::string revoke(const GuestSelection& guests);
   std::string seen_note(const GuestSelection& guests) const;
 
+  const Clock& clock_;
+  AuditLog& audit_;
   KillSwitch& switch_;
   AskingGate& gate_;
   const Credentials& credentials_;
