@@ -39,8 +39,8 @@ Result<std::string> HostControl::run(const ControlRequest& request) {
   if (const Status written = record(request, outcome); !written) {
     log::error("audit log: {}; it does not have this {}", written.error().text(),
                command_name(request.command));
-    *done += fmt::format("\nthe audit log cannot be written, and does not have this: {}",
-                         written.error().text());
+    *done +=
+        fmt::format("\nthe audit log cannot be written, and does not have this: {}", written.error().text());
   }
   return done;
 }

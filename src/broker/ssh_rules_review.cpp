@@ -69,8 +69,8 @@ bool lets_unproven_logins_in(const SshRule& rule) {
 
 class Review {
  public:
-  Review(Problems& problems, const Setting& list, const SshRules& rules, Policy policy)
-      : problems_(problems), list_(list), rules_(rules.list()), policy_(policy) {}
+  Review(Problems& problems, const Setting& list, const SshAccess& access, Policy policy)
+      : problems_(problems), list_(list), access_(access), rules_(access.rules.list()), policy_(policy) {}
 
   void run() {
     for (std::size_t i = 0; i < rules_.size(); ++i) {
@@ -87,9 +87,14 @@ class Review {
   }
 
   bool never_matches(const SshRule& rule) {
-    if (!is_for_logins(rule) || !rule.sshsig_namespace) return false;
-    note(rule, "can never match: {} is for logins, sshsig_namespace for signatures of files",
-         rule.user ? "user" : "destination");
+    if (is_for_logins(rule) && rule.sshsig_namespace) {
+      note(rule, "can never match: {} is for logins, sshsig_namespace for signatures of files",
+           rule.user ? "user" : "destination");
+      return true;
+    }
+    // That nothing is offered at all is told where it stands.
+    if (!rule.key || access_.offers(*rule.key) || access_.offer->empty()) return false;
+    note(rule, "can never match: its key is not in ssh.offer, so no guest may use it");
     return true;
   }
 
@@ -135,14 +140,15 @@ class Review {
 
   Problems& problems_;
   const Setting& list_;
+  const SshAccess& access_;
   const std::vector<SshRule>& rules_;
   Policy policy_;
 };
 
 }  // namespace
 
-void review_ssh_rules(Problems& problems, const Setting& list, const SshRules& rules, Policy policy) {
-  Review(problems, list, rules, policy).run();
+void review_ssh_rules(Problems& problems, const Setting& list, const SshAccess& access, Policy policy) {
+  Review(problems, list, access, policy).run();
 }
 
 }  // namespace shed::broker

@@ -184,7 +184,7 @@ SshAccess read_ssh_access(ConfigReader& reader, const Setting& ssh, Policy polic
   SshAccess access;
   access.rules = SshRules(read_rules(reader, rules), file);
   access.offer = read_offer(reader, reader.member(ssh, kSshOfferKey));
-  if (reader.problems().empty()) review_ssh_rules(reader.problems(), rules, access.rules, policy);
+  if (reader.problems().empty()) review_ssh_rules(reader.problems(), rules, access, policy);
   return access;
 }
 

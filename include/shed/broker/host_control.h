@@ -40,8 +40,8 @@ class HostControl {
         credentials_(credentials),
         memories_(memories) {}
 
-  // In force when it returns, and in the audit log. What was done, in lines for a person. A log that cannot be
-  // written holds up nothing, for what it could not say of a request is refused anyway: a line says so.
+  // In force when it returns, and in the audit log. What was done, in lines for a person. A log that cannot
+  // be written holds up nothing, for what it could not say of a request is refused anyway: a line says so.
   // KillSwitch::pause() has the errors.
   Result<std::string> run(const ControlRequest& request);
 

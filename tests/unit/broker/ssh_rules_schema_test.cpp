@@ -203,6 +203,20 @@ TEST_CASE("a rule for logins and files at once can never match") {
                  "destination is for logins"));
 }
 
+TEST_CASE("a rule for a key that is not offered can never match") {
+  const auto notices = [](std::string_view offer) {
+    return notices_of(
+        fmt::format("ssh: {{ rules: [{{ key: \"{}\", action: allow }}], offer: [{}] }}", kKey, offer));
+  };
+  const std::string other = fmt::format("\"SHA256:{}A\"", std::string(42, 'x'));
+  REQUIRE(notices(other).size() == 1);
+  CHECK(contains(notices(other).front(),
+                 "rule 1 of ssh.rules can never match: its key is not in ssh.offer, so no guest may use it"));
+  CHECK(notices(fmt::format("{}, \"{}\"", other, kKey)).empty());
+  REQUIRE(notices("").size() == 1);
+  CHECK(contains(notices("").front(), "ssh.offer is empty"));
+}
+
 TEST_CASE("rules that contradict are told, and which one counts") {
   CHECK(
       rule_notice("{ shed: web, action: allow }, { shed: web, action: deny }") ==
