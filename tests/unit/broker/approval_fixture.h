@@ -109,4 +109,18 @@ class ApprovalFixture {
   async::Scope tasks{loop};
 };
 
+inline void check_denied(ApprovalFixture::Running& running, std::string_view reason) {
+  REQUIRE(running.done());
+  CHECK_FALSE(running->approved);
+  CHECK(running->reason == reason);
+  CHECK(running->reason_code == "APPROVAL_DENIED");
+  CHECK(running->method == "shed-desktop");
+}
+
+// Where nobody is there to be asked.
+inline std::string nobody(const ApprovalFixture& fixture) {
+  return "no approver is connected; run shed-ext approve --socket " + fixture.path;
+}
+inline constexpr std::string_view kTooLate = "nobody answered within 25s";
+
 }  // namespace shed::broker::testing
