@@ -99,7 +99,7 @@ Result<ssh::SignRequest> decode_sign_request(const JsonValue& payload) {
   ssh::SignRequest request;
   auto key = base64_decode(base64_part(payload["public_key"].string_or("")));
   if (!key) return fail(Errc::kInvalid, "invalid public key encoding");
-  // Refused on purpose: an agent finds an RSA key under more forms than its own, and rules go by
+  // Refused on purpose: an agent finds some keys under more forms than their own, and rules go by
   // fingerprints.
   if (!ssh::check_key_blob(*key)) return fail(Errc::kNotFound, "invalid public key");
   request.key_blob = std::move(*key);

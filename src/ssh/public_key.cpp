@@ -78,6 +78,9 @@ Status read_fields(WireReader& reader, PublicKeyFields& fields) {
   if (!read || !security_key) return read;
   const auto application = reader.string();
   if (!application) return propagate(application, "application");
+  // OpenSSH takes one at the end for none: a second form of the same key.
+  if (application->find('\0') != application->npos)
+    return fail(Errc::kInvalid, "the application has a NUL byte");
   fields.application = *application;
   return {};
 }

@@ -171,6 +171,14 @@ TEST_CASE("security keys have an application behind their key") {
   CHECK(check_key_blob(ecdsa));
 }
 
+TEST_CASE("a security key has one form: no byte of its application is a NUL") {
+  for (const std::string_view application : {std::string_view("ssh:\0", 5), std::string_view("s\0h:", 4)}) {
+    std::string key = blob("sk-ssh-ed25519@openssh.com");
+    WireWriter(key).string(std::string(32, 'k')).string(application);
+    CHECK_FALSE(check_key_blob(key));
+  }
+}
+
 TEST_CASE("an ECDSA key must name the curve of its type and give a point of its size") {
   std::string other_curve = blob("ecdsa-sha2-nistp256");
   WireWriter(other_curve).string("nistp384").string("\x04" + std::string(64, 'p'));
