@@ -19,16 +19,23 @@ bool is_unreadable(const ssh::SignedData& data) {
   return data.kind != Kind::kLogin && data.kind != Kind::kSshsig;
 }
 
-// OpenSSH's server lets `root:anything` in as root, Debian's `root/anything`, too; all of it is signed. Some
-// servers take accounts in any case.
+// The account that OpenSSH's server lets `root:anything` in as, Debian's also `root/anything`; all of it is
+// signed. To other servers the whole is a name.
+std::string_view account_of(std::string_view user) { return user.substr(0, user.find_first_of(":/")); }
+
+// Some servers take accounts in any case.
 bool could_be_account(std::string_view user, std::string_view pattern) {
-  const std::string_view account = user.substr(0, user.find_first_of(":/"));
   return glob_matches(user, pattern, LetterCase::kIgnored) ||
-         glob_matches(account, pattern, LetterCase::kIgnored);
+         glob_matches(account_of(user), pattern, LetterCase::kIgnored);
+}
+
+// Whatever the server takes for the account: `*-deploy` must not let `root:-deploy` in.
+bool is_account(std::string_view user, std::string_view pattern) {
+  return user == pattern || (glob_matches(user, pattern) && glob_matches(account_of(user), pattern));
 }
 
 bool fits_account(const SshRule& rule, std::string_view user) {
-  return rule.action == RuleAction::kAllow ? glob_matches(user, *rule.user)
+  return rule.action == RuleAction::kAllow ? is_account(user, *rule.user)
                                            : could_be_account(user, *rule.user);
 }
 

@@ -21,6 +21,12 @@ bool covers(const Text& one, const Text& other) {
   return other && one->find('?') == std::string::npos && glob_matches(*other, *one);
 }
 
+// Of accounts, of which one with a ':' or '/' is allowed as it is written only, see ssh_rules.cpp.
+bool covers_user(const Text& one, const Text& other) {
+  const bool is_as_written = other && one && other->find_first_of(":/") != std::string::npos;
+  return is_as_written ? *one == *other || is_anything(one) : covers(one, other);
+}
+
 bool is_for_logins(const SshRule& rule) { return rule.user || rule.destination; }
 
 // Which answers to "is it that host" a rule acts on; a greater one includes those below it, but for the
@@ -43,7 +49,7 @@ bool covers_host(const SshRule& one, const SshRule& other) {
 }
 
 bool covers(const SshRule& one, const SshRule& other) {
-  const bool user = covers(one.user, other.user) || (is_anything(one.user) && is_for_logins(other));
+  const bool user = covers_user(one.user, other.user) || (is_anything(one.user) && is_for_logins(other));
   return user && covers(one.shed, other.shed) && covers(one.server, other.server) &&
          (!one.key || one.key == other.key) && covers(one.sshsig_namespace, other.sshsig_namespace) &&
          covers_host(one, other);

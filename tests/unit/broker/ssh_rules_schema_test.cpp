@@ -236,6 +236,8 @@ TEST_CASE("rules that differ in what they act on are not told") {
            "{ user: \"g*\", action: allow }, { user: git, action: deny }",
            "{ sshsig_namespace: \"*\", action: allow }, { sshsig_namespace: git, action: deny }",
            "{ sshsig_namespace: \"*\", action: allow }, { user: git, action: deny }",
+           // A pattern is for both of an account's readings.
+           "{ user: \"*:b\", action: allow }, { user: \"a:b\", action: allow }",
        }) {
     CHECK(rule_notices(rules).empty());
   }

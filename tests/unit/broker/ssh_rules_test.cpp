@@ -139,6 +139,23 @@ TEST_CASE("an account is denied however a server would find it, and allowed as i
   CHECK(match(rules_of("{ user: \"team/*\", action: deny }"), subject) == 1);
 }
 
+TEST_CASE("a pattern allows an account, whatever the server takes for it") {
+  SignSubject subject = login();
+  const auto is_allowed = [&subject](std::string_view pattern, std::string_view user) {
+    subject.data.user = user;
+    return acts(fmt::format("{{ user: \"{}\", action: allow }}", pattern), subject);
+  };
+  CHECK(is_allowed("*-deploy", "web-deploy"));
+  CHECK_FALSE(is_allowed("*-deploy", "root:-deploy"));
+  CHECK_FALSE(is_allowed("*-deploy", "root/-deploy"));
+  CHECK_FALSE(is_allowed("web-*-ro", "web-admin:-ro"));
+  CHECK(is_allowed("web-*", "web-admin:x"));
+  CHECK(is_allowed("*", "root:x"));
+  // As the owner wrote it, and nothing else.
+  CHECK(is_allowed("ada:prod", "ada:prod"));
+  CHECK_FALSE(is_allowed("ada:p*", "ada:prod"));
+}
+
 TEST_CASE("an allowed destination is a proven one") {
   constexpr std::string_view kRule = "{ destination: One.Example, action: allow }";
   CHECK(acts(kRule, login()));
