@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "broker/cut_text.h"
 #include "shed/base/json.h"
 
 namespace shed::broker {
@@ -14,9 +15,7 @@ constexpr std::size_t kMaxNamespaces = 16;
 constexpr Millis kUsualQuestion{25'000};
 
 std::string text(const JsonValue& root, std::string_view name) {
-  const std::string_view whole = root[name].string_or("");
-  if (whole.size() <= kMaxText) return std::string(whole);
-  return std::string(whole.substr(0, kMaxText)) + "…";
+  return both_ends(root[name].string_or(""), kMaxText);
 }
 
 // An id that is cut would be another one.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "broker/cut_text.h"
 #include "shed/base/json.h"
 #include "shed/base/uuid.h"
 
@@ -29,14 +30,8 @@ std::string end(JsonWriter& json, std::string& line) {
   return std::move(line);
 }
 
-// Nothing is left out unseen.
-std::string shown(std::string_view text) {
-  if (text.size() <= Grants::kShownWhole) return std::string(text);
-  return std::string(text.substr(0, Grants::kShownWhole)) + "…";
-}
-
 void show(JsonWriter& json, std::string_view name, std::string_view text) {
-  if (!text.empty()) json.field(name, shown(text));
+  if (!text.empty()) json.field(name, both_ends(text, Grants::kShownWhole));
 }
 
 void names(JsonWriter& json, std::string_view key, std::span<const std::string_view> list) {
@@ -147,7 +142,8 @@ std::string question_line(std::string_view id, const ApprovalQuestion& question,
   start(json, "approval_request", id, now);
   json.field("namespace", namespace_name(question.ns)).field("op", question.op);
   show(json, "server", question.server);
-  json.field("shed", shown(question.shed)).field("detail", shown(question.detail));
+  json.field("shed", both_ends(question.shed, Grants::kShownWhole))
+      .field("detail", both_ends(question.detail, Grants::kShownWhole));
   json.field("expires_at", format_rfc3339_millis(expires_at));
   show(json, "key_type", question.key_type);
   show(json, "key", question.key);

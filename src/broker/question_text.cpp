@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "broker/cut_text.h"
 #include "shed/base/log.h"
 
 namespace shed::broker {
@@ -29,22 +30,6 @@ std::string without_markup(std::string_view text) {
 
 std::string visible(std::string_view text) { return without_markup(log::printable(text)); }
 
-bool is_within_character(char c) { return (static_cast<unsigned char>(c) & 0xc0) == 0x80; }
-
-// Of a text that is longer, and not within a character.
-std::string beginning(std::string text) {
-  std::size_t length = kMostOfEnd;
-  while (length > 0 && is_within_character(text[length])) --length;
-  text.resize(length);
-  return text;
-}
-
-std::string end(const std::string& text) {
-  std::size_t from = text.size() - kMostOfEnd;
-  while (from < text.size() && is_within_character(text[from])) ++from;
-  return text.substr(from);
-}
-
 class Writer {
  public:
   // The end of a long text says as much as its beginning, such as the host of a login whose user has a name
@@ -56,7 +41,9 @@ class Writer {
     }
     result_.whole = false;
     const std::size_t part = std::min(kMostOfOne, text.size());
-    return beginning(visible(text.substr(0, part))) + "…" + end(visible(text.substr(text.size() - part)));
+    std::string out(front_of(visible(text.substr(0, part)), kMostOfEnd));
+    out += "…";
+    return out += back_of(visible(text.substr(text.size() - part)), kMostOfEnd);
   }
   void line(const std::string& text) {
     if (!result_.text.empty()) result_.text += '\n';

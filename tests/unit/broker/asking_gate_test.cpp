@@ -68,7 +68,17 @@ TEST_CASE("text that is too long is cut where that can be seen") {
   ApprovalQuestion question = login_question();
   question.key_comment = std::string(100'000, 'x');
   const auto decision = fixture.decide(question);
-  CHECK(member(approver.line("approval_request"), "key_comment") == std::string(512, 'x') + "…");
+  const std::string half(256, 'x');
+  CHECK(member(approver.line("approval_request"), "key_comment") == half + "…" + half);
+}
+
+TEST_CASE("an approver sees the host behind a user with an endless name") {
+  ApprovalFixture fixture;
+  Approver approver = fixture.connect();
+  const auto decision =
+      fixture.decide(login_question("web", "login " + std::string(600, 'x') + "@evil.example"));
+  const std::string subject = member(approver.line("approval_request"), "subject");
+  CHECK_THAT(subject, Catch::StartsWith("login x") && Catch::EndsWith("x@evil.example"));
 }
 
 TEST_CASE("the question says how often this guest has asked for the same") {
