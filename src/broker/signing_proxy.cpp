@@ -40,6 +40,24 @@ async::Task<> tell_when_done(async::Task<> task, async::Event& over) {
   over.set();
 }
 
+// A client that leaves ends the work with its frame: what a person was asked, and has perhaps granted for
+// more than this once, is on record all the same.
+class LastingRecord {
+ public:
+  explicit LastingRecord(AuditedRequest& audited) : audited_(&audited) {}
+  LastingRecord(const LastingRecord&) = delete;
+  LastingRecord& operator=(const LastingRecord&) = delete;
+  ~LastingRecord() {
+    if (audited_ == nullptr) return;
+    audited_->failed("CLIENT_LEFT", "given up: the client has left, or the proxy ends");
+    (void)audited_->close();
+  }
+  Status close() { return std::exchange(audited_, nullptr)->close(); }
+
+ private:
+  AuditedRequest* audited_;
+};
+
 }  // namespace
 
 // Counts a request that may have to be waited for at the end.
@@ -197,10 +215,11 @@ async::Task<SigningProxy::Answer> SigningProxy::sign_by_policy(std::vector<std::
   if (!key) co_return text(503, kUnavailable, key.error().text());
   entry.key = ssh::fingerprint(key->blob);
   AuditedRequest audited = policy_->begin(entry.container, key->blob, key->comment, data);
+  LastingRecord record(audited);
   auto deciding = policy_->decide(audited, key->asked, data);
   const Status decided = co_await std::move(deciding);
   if (!decided) {
-    (void)audited.close();
+    (void)record.close();
     const std::string why = fmt::format("denied: {}", log::printable(decided.error().text()));
     co_return text(403, why);
   }
@@ -208,7 +227,7 @@ async::Task<SigningProxy::Answer> SigningProxy::sign_by_policy(std::vector<std::
   const auto signature = co_await std::move(asking);
   Answer answer = signed_answer(key->blob, entry, signature);
   if (answer.status != 200) audited.failed("SIGN_FAILED", answer.outcome);
-  if (!audited.close()) co_return text(503, "the host's audit log cannot be written");
+  if (!record.close()) co_return text(503, "the host's audit log cannot be written");
   co_return answer;
 }
 

@@ -119,6 +119,18 @@ def test_while_one_request_waits_for_a_person_all_others_go_on(start_proxy, plac
     assert waiting.value.status == 403
 
 
+def test_a_client_that_leaves_while_a_person_is_asked_is_on_record(start_proxy, place, closing):
+    proxy = start_proxy(ASK)
+    approver = approver_of(place, closing)
+    client = proxy.connection()
+    client.request("POST", "/sign", MESSAGE, {"Authorization": f"Bearer {TOKENS['web']}"})
+    approver.wait_for("approval_request")
+    client.close()
+    wait_until(lambda: records(place), 10, "a record")
+    (record,) = records(place)
+    assert (record["shed"], record["result"], record["code"]) == ("web", "error", "CLIENT_LEFT")
+
+
 def test_a_no_is_told_and_recorded(start_proxy, place, closing):
     proxy = start_proxy(ASK)
     approver = approver_of(place, closing)

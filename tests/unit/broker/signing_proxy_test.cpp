@@ -18,6 +18,7 @@ struct Fixture {
         proxy(loop, agent, keys.value(), nullptr, asks ? &policy : nullptr, {{"git", "file"}, {}, false}),
         server(loop, proxy, SigningProxy::server_options()) {
     agent.identities = std::vector<ssh::Identity>{{ed25519(), "the key"}};
+    audit.set_observer([this](const AuditRecord& record) { records.push_back(record); });
     auto opened = net::Listener::open(loop, net::unix_at(path));
     REQUIRE(opened);
     listener.emplace(std::move(*opened));
@@ -47,6 +48,7 @@ struct Fixture {
   FakeBackend agent{loop};
   FakeGate gate{loop};
   AuditLog audit;
+  std::vector<AuditRecord> records;
   SigningPolicy policy;
   Result<SigningKeys> keys;
   SigningProxy proxy;
@@ -258,6 +260,10 @@ TEST_CASE("a client that leaves is asked about no more") {
   it.loop.poll();
   CHECK(it.agent.signs.empty());
   CHECK(it.log.count("the client has left") == 1);
+  REQUIRE(it.records.size() == 1);
+  CHECK(it.records[0].result == "error");
+  CHECK(it.records[0].code == "CLIENT_LEFT");
+  CHECK(it.records[0].subject == "git commit");
 }
 
 TEST_CASE("whoever decides is told of the container, the key and what is signed") {
