@@ -40,7 +40,7 @@ void add_log_options(CommandLine& line, Options& options) {
 void add_filter_options(CommandLine& line, Options& options) {
   line.option("--since", options.since, "Records from there on: 2h, 30m, 720h, or 2026-03-31T15:04:05Z");
   line.option("--shed", options.shed, "Records of this guest");
-  line.option("--ns", options.ns, "Records of ssh, aws or docker");
+  line.option("--ns", options.ns, "Records of ssh, aws or docker, or of host: pauses, resumes and revokes");
   line.option("--result", options.result, "Records that are ok, denied, error or anonymous");
 }
 

@@ -11,6 +11,7 @@
 #include "broker/audit_chain.h"
 #include "shed/base/log.h"
 #include "shed/base/suggest.h"
+#include "shed/broker/audit_log.h"
 #include "shed/broker/policy.h"
 
 namespace shed::broker {
@@ -116,6 +117,8 @@ Result<std::string> parse_audit_namespace(std::string_view text) {
     if (text == name || text == name.substr(0, name.find('-'))) return std::string(name);
     names.push_back(name);
   }
+  if (text == kControlNamespace) return std::string(text);
+  names.push_back(kControlNamespace);
   return not_one_of(text, names);
 }
 

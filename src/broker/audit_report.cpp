@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "shed/base/log.h"
+#include "shed/broker/audit_log.h"
 
 namespace shed::broker {
 namespace {
@@ -66,6 +67,7 @@ std::string guest_of(const AuditEntry& entry) {
 std::string short_namespace(const std::string& ns) { return ns.substr(0, ns.find('-')); }
 
 std::string asked_of(const AuditEntry& entry) {
+  if (entry.ns == kControlNamespace) return entry.op;
   const std::string_view op = entry.op == "get_credentials" ? std::string_view("get") : entry.op;
   return fmt::format("{} {}", short_namespace(entry.ns), op);
 }

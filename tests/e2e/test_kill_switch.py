@@ -222,12 +222,16 @@ def test_pause_resume_and_revoke_are_in_the_audit_log(chain, broker, place):
         "paused: box; ended 0 requests under way and 0 grants",
         "revoked: box on mini2; ended 0 grants, forgot 0 AWS sessions", "resumed: all guests"]
     assert broker.run("audit", "verify", "--log", place.audit_log, env=broker.host_env()).status == 0
+    shown = broker.run("audit", "show", "--ns", "host", "--log", place.audit_log, env=broker.host_env())
+    assert [line.split()[1:4] for line in shown.stdout.splitlines()[1:]] == [
+        ["box", "pause", "ok"], ["mini2/box", "revoke", "ok"], ["*", "resume", "ok"]]
 
 
 def test_a_pause_needs_no_audit_log(broker, agent, place):
     (place.work / "file").write_text("not a folder")
-    broker.start_host(broker.start_bus("unix").server, agent=agent.path,
-                      config=f"{APPROVE_ALL}logging: {{ path: {place.work}/file/audit.log }}\n")
+    host = broker.start_host(broker.start_bus("unix").server, agent=agent.path,
+                             config=f"{APPROVE_ALL}logging: {{ path: {place.work}/file/audit.log }}\n")
+    host.wait_for_stderr("ssh-agent: connected")
     done = broker.run("host", "pause", env=broker.host_env())
     assert done.status == 0 and done.stdout.startswith("paused: all guests;")
     assert "\nthe audit log cannot be written, and does not have this: " in done.stdout

@@ -14,6 +14,10 @@
 
 namespace shed::broker {
 
+// Of records about what the owner did to guests (pause, resume, revoke); `*` is then the name of all. No
+// guest asks in it.
+inline constexpr std::string_view kControlNamespace = "host";
+
 // Fields in the order in which they are written; empty ones are left out, but for shed, ns, op,
 // result and approval.
 struct AuditRecord {

@@ -21,9 +21,6 @@ struct ControlRequest {
 };
 std::string_view command_name(ControlRequest::Command command);
 
-// What its records name: no guest asks in this namespace, and `*` stands for all guests.
-inline constexpr std::string_view kControlNamespace = "host";
-
 class HostControl {
  public:
   using Memories = std::vector<std::unique_ptr<ReplayMemory>>;

@@ -79,8 +79,10 @@ TEST_CASE("a namespace has its name and a short one") {
   CHECK(parse_audit_namespace("ssh") == "ssh-agent");
   CHECK(parse_audit_namespace("aws-credentials") == "aws-credentials");
   CHECK(parse_audit_namespace("docker") == "docker-credentials");
+  CHECK(parse_audit_namespace("host") == "host");
   CHECK(parse_audit_namespace("ssh-agnet").error().text() ==
-        "'ssh-agnet' is none of ssh-agent, aws-credentials, docker-credentials, did you mean 'ssh-agent'?");
+        "'ssh-agnet' is none of ssh-agent, aws-credentials, docker-credentials, host, did you mean "
+        "'ssh-agent'?");
 }
 
 TEST_CASE("a result is one of those that there are") {
