@@ -16,6 +16,7 @@
 #include "shed/async/scope.h"
 #include "shed/base/file.h"
 #include "shed/base/log.h"
+#include "shed/broker/approval_channel.h"
 #include "shed/broker/aws_endpoint.h"
 #include "shed/broker/docker_logins.h"
 #include "shed/broker/host_agent.h"
@@ -170,7 +171,7 @@ async::Task<Result<int>> up(async::Loop& loop, const Options& options, broker::H
   host.control_socket = directory->file("host-agent-control.sock");
   host.approval_socket = directory->file("host-agent.sock");
   if (!config.gate_namespaces().empty())
-    log::say("to approve what is asked: shed-ext approve --socket " + host.approval_socket);
+    log::say("to approve what is asked: " + broker::approve_command(host.approval_socket));
   auto agent = co_await broker::HostAgent::start(loop, std::move(config), std::move(host));
   if (!agent) co_return propagate(agent);
 

@@ -11,6 +11,11 @@
 namespace shed::broker {
 namespace {
 
+// For guests, whom the place of the socket does not concern: it names the owner's account.
+constexpr std::string_view kNoApprover = "no approver is connected; run shed-ext approve";
+constexpr std::string_view kPlainInShell =
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+./:@%,";
+
 // With those that are told that they are superseded, and have this long to read it.
 constexpr std::size_t kMaxConnections = 16;
 constexpr Millis kFarewell{1'000};
@@ -287,7 +292,7 @@ void ApprovalChannel::deny(const Session* session, std::string_view reason) {
 }
 
 std::string ApprovalChannel::why_not_now(const ApprovalQuestion& question) const {
-  if (current_ == nullptr) return no_approver_at(path_);
+  if (current_ == nullptr) return std::string(kNoApprover);
   if (open_.size() >= kMaxOpen) return fmt::format("{} questions wait already; answer them first", kMaxOpen);
   const auto of_guest = std::ranges::count_if(open_, [&](const OpenQuestion* open) {
     return open->shed == question.shed && open->server == question.server;
@@ -333,10 +338,15 @@ void ApprovalChannel::warn(std::string_view cause, std::string_view text) {
   limiter_.warning(cause, fmt::format("approval channel: {}", text));
 }
 
-std::string no_approver_at(std::string_view socket) {
-  const bool found_by_itself = socket.empty() || socket == default_approval_socket();
-  return fmt::format("no approver is connected; run shed-ext approve{}{}",
-                     found_by_itself ? "" : " --socket ", found_by_itself ? "" : socket);
+std::string approve_command(std::string_view socket) {
+  std::string command = "shed-ext approve";
+  if (socket.empty() || socket == default_approval_socket()) return command;
+  const bool is_plain = socket.find_first_not_of(kPlainInShell) == socket.npos;
+  command += " --socket ";
+  if (is_plain) return command += socket;
+  command += '\'';
+  for (const char c : socket) command += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return command += '\'';
 }
 
 std::string default_approval_socket() { return host_agent_socket_directory() + "/host-agent.sock"; }

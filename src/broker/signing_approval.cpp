@@ -62,7 +62,7 @@ void SigningApproval::say_what_is_worth_knowing() {
 Status SigningApproval::listen(const std::string& path) {
   if (!asks_over_the_channel()) return {};
   if (const Status opened = channel_.listen(path); !opened) return propagate(opened, "approval socket");
-  log::info("approvals are asked for at {}: shed-ext approve --socket {}", channel_.path(), channel_.path());
+  log::info("approvals are asked for at {}: {}", channel_.path(), approve_command(channel_.path()));
   return {};
 }
 

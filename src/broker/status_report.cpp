@@ -27,7 +27,8 @@ std::string describe_approver(const JsonValue& root) {
     text = fmt::format("approver {} {} is connected", name.empty() ? "without a name" : name,
                        log::printable(channel["client_version"].string_or("")));
   } else if (root["gate_namespaces"].exists()) {
-    text = log::printable(no_approver_at(channel["socket_path"].string_or("")));
+    text = "no approver is connected; run " +
+           log::printable(approve_command(channel["socket_path"].string_or("")));
   }
   if (grants <= 0) return text;
   return fmt::format("{}{}{} {} in force", text, text.empty() ? "" : "; ", grants,

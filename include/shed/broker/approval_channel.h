@@ -124,7 +124,7 @@ class ApprovalChannel : public Person {
 // In the status socket's directory.
 std::string default_approval_socket();
 
-// Why nobody answers at this socket, and what helps.
-std::string no_approver_at(std::string_view socket);
+// What a person types to answer what is asked at this socket, quoted for a shell where it has to be.
+std::string approve_command(std::string_view socket);
 
 }  // namespace shed::broker

@@ -15,8 +15,9 @@
 namespace shed::ssh {
 
 // Operations under way at a time; the others wait their turn, inside their own time limit. Twice as many as
-// the bus lets one guest have: an agent that waits for a person with all of them has turns left for the
-// others.
+// our bus lets one guest have: an agent that waits for a person with all of them has turns left for the
+// others. Another host's bus may bring 192 of one guest (bus::ListenerClient::kCrowded), which then wait in
+// front of the others for as long as the agent does.
 inline constexpr std::size_t kMaxAgentOperations = 128;
 // Getting to the agent: a turn, all attempts to connect, sending the binds; for list also the answer.
 inline constexpr Millis kAgentLimit{3'000};

@@ -29,6 +29,14 @@ std::string without_id(std::string line) {
   return line.erase(at + start.size(), 36);
 }
 
+TEST_CASE("the command that answers at a socket can be pasted into a shell") {
+  CHECK(approve_command("") == "shed-ext approve");
+  CHECK(approve_command(default_approval_socket()) == "shed-ext approve");
+  CHECK(approve_command("/run/user/1000/a.sock") == "shed-ext approve --socket /run/user/1000/a.sock");
+  CHECK(approve_command("/Application Support/ada's.sock") ==
+        R"(shed-ext approve --socket '/Application Support/ada'\''s.sock')");
+}
+
 TEST_CASE("socket and directory of the channel are for their owner") {
   const ApprovalFixture fixture;
   struct stat info{};

@@ -117,10 +117,7 @@ inline void check_denied(ApprovalFixture::Running& running, std::string_view rea
   CHECK(running->method == "shed-desktop");
 }
 
-// Where nobody is there to be asked.
-inline std::string nobody(const ApprovalFixture& fixture) {
-  return "no approver is connected; run shed-ext approve --socket " + fixture.path;
-}
+inline constexpr std::string_view kNobody = "no approver is connected; run shed-ext approve";
 inline constexpr std::string_view kTooLate = "nobody answered within 25s";
 
 }  // namespace shed::broker::testing

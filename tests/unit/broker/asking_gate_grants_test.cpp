@@ -70,7 +70,7 @@ TEST_CASE("a grant answers also when no approver is there") {
   }
   CHECK((**fixture.decide()).approved);
   fixture.pass(1h);
-  check_denied(*fixture.decide(), nobody(fixture));
+  check_denied(*fixture.decide(), kNobody);
 }
 
 TEST_CASE("one question is asked for all that want the same, and a grant answers them all") {

@@ -10,9 +10,9 @@ using namespace testing;
 
 constexpr std::string_view kLeft = "the approver left before it answered; run shed-ext approve";
 
-TEST_CASE("without an approver it is denied at once, with the remedy") {
+TEST_CASE("without an approver it is denied at once, with the remedy, and without the place of the socket") {
   ApprovalFixture fixture;
-  check_denied(*fixture.decide(), nobody(fixture));
+  check_denied(*fixture.decide(), kNobody);
 }
 
 TEST_CASE("guests are told to wait where a person is asked") {
