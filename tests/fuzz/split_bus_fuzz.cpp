@@ -224,6 +224,11 @@ class Listener {
     asked.clear();
   }
 
+  // Whether it was asked, and not answered yet.
+  bool forget(std::string_view id) {
+    return std::erase_if(asked, [id](const Asked& request) { return request.id == id; }) > 0;
+  }
+
   std::deque<Asked> asked;
 
  private:
@@ -288,7 +293,7 @@ class SplitBus {
       case 'n':
         return answer(steps.number());
       case 'm':
-        if (!answered_.empty()) require(!listener_.answer(answered_[steps.number() % answered_.size()]));
+        if (!answered_.empty()) answer_again(answered_[steps.number() % answered_.size()]);
         return;
       case 'u':
         return forward_up(link.up.waiting.size());
@@ -381,6 +386,11 @@ class SplitBus {
     const bool taken = listener_.answer(request);
     if (request.name == "quiet") require(taken || clock_.now() - request.at > kRequestLimit);
     answered_.push_back(request);
+  }
+
+  // Taken only where a guest whose answer was lost on its way has asked again, under the same id.
+  void answer_again(const Listener::Asked& request) {
+    if (listener_.answer(request)) require(listener_.forget(request.id));
   }
 
   void ask() {
