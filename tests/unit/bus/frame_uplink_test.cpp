@@ -1,69 +1,12 @@
-#include "shed/bus/frame_uplink.h"
-
-#include "link_fixture.h"
+#include "frame_uplink_fixture.h"
 
 namespace shed::bus {
 namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::string_view kGreetingId = "0192b3a4-0000-7000-8000-00000000beef";
-
-std::string greeting(std::string_view payload = "null", std::string_view id = kGreetingId) {
-  return frame_text(fmt::format(
-      R"({{"id":"{}","namespace":"system:health","type":"request","final":true,"timestamp":"2026-01-01T00:00:00Z","payload":{}}})",
-      id, payload));
-}
-
-// A guest half on a socket, to which the test connects as the host half.
-class Fixture {
- public:
-  explicit Fixture(std::string_view token = "") : uplink(loop, half, Secret(token)), tasks_(loop) {
-    auto listener = net::Listener::open(loop, net::unix_at(folder / "frames.sock"));
-    REQUIRE(listener);
-    listener_.emplace(std::move(*listener));
-    tasks_.spawn(uplink.serve(listener_->acceptor(), open_plain));
-    loop.poll();
-  }
-  ~Fixture() { tasks_.cancel(); }
-
-  net::Peer connect() { return net::Peer(loop, folder / "frames.sock"); }
-  net::Peer connect_and_greet() {
-    net::Peer host = connect();
-    host.send(greeting());
-    CHECK(frames_in(host.received()).size() == 2);
-    return host;
-  }
-  net::Running<Result<GuestHalf::Reply>> request(std::string_view payload = "{}", Millis limit = 30s) {
-    return net::Running<Result<GuestHalf::Reply>>(loop, half.request("ssh-agent", payload, limit));
-  }
-  void pass(Millis time) {
-    clock.advance(time);
-    loop.poll();
-  }
-  void serve_device(FrameUplink::DeviceOpener open) {
-    tasks_.spawn(uplink.serve_device(std::move(open)));
-    loop.poll();
-  }
-
-  LogLines log;
-  FakeClock clock;
-  async::Loop loop{clock};
-  net::TemporaryFolder folder;
-  GuestHalf half{loop};
-  FrameUplink uplink;
-
- private:
-  std::optional<net::Listener> listener_;
-  async::Scope tasks_;
-};
-
-std::string answer_frame(std::string_view request, std::string_view payload = "1") {
-  return frame_text(response_to(member(request, "id"), member(request, "namespace"), payload));
-}
-
 TEST_CASE("a greeting is answered on its connection, and a heartbeat follows at once") {
-  Fixture fixture;
+  UplinkFixture fixture;
   net::Peer host = fixture.connect();
   fixture.pass(3s);
   CHECK_FALSE(fixture.half.connected());
@@ -82,7 +25,7 @@ TEST_CASE("a greeting is answered on its connection, and a heartbeat follows at 
 }
 
 TEST_CASE("the heart beats at a fixed interval with the time at which the process began") {
-  Fixture fixture;
+  UplinkFixture fixture;
   net::Peer host = fixture.connect_and_greet();
   for (int i = 0; i < 3; ++i) {
     fixture.pass(kHeartbeatInterval - 1ms);
@@ -95,7 +38,7 @@ TEST_CASE("the heart beats at a fixed interval with the time at which the proces
 }
 
 TEST_CASE("a request goes to the host that has greeted, and its answer comes back") {
-  Fixture fixture;
+  UplinkFixture fixture;
   net::Peer host = fixture.connect_and_greet();
   auto request = fixture.request(R"({"operation":"ping"})");
   const auto frames = frames_in(host.received());
@@ -107,7 +50,7 @@ TEST_CASE("a request goes to the host that has greeted, and its answer comes bac
 }
 
 TEST_CASE("a connection that does not greet is dropped after the limit") {
-  Fixture fixture;
+  UplinkFixture fixture;
   net::Peer host = fixture.connect();
   fixture.pass(kGreetingLimit - 1ms);
   CHECK_FALSE(host.ended());
@@ -118,7 +61,7 @@ TEST_CASE("a connection that does not greet is dropped after the limit") {
 }
 
 TEST_CASE("what begins with something else than a greeting is dropped") {
-  Fixture fixture;
+  UplinkFixture fixture;
   const std::string first = GENERATE(as<std::string>{}, "not JSON at all", "{}", "[]",
                                      R"({"id":"x","namespace":"ssh-agent","type":"request","payload":{}})",
                                      R"({"id":"x","namespace":"system:health","type":"response"})",
@@ -133,7 +76,7 @@ TEST_CASE("what begins with something else than a greeting is dropped") {
 }
 
 TEST_CASE("with a token, a greeting without the right one is dropped, and said") {
-  Fixture fixture("the-right-token-1");
+  UplinkFixture fixture("the-right-token-1");
   const std::string payload =
       GENERATE(as<std::string>{}, "null", "{}", R"({"token":"the-right-token-2"})", R"({"token":""})",
                R"({"token":7})", R"("the-right-token-1")", R"({"token":"the-right-token-"})");
@@ -147,7 +90,7 @@ TEST_CASE("with a token, a greeting without the right one is dropped, and said")
 }
 
 TEST_CASE("with a token, the right one is let in") {
-  Fixture fixture("the-right-token-1");
+  UplinkFixture fixture("the-right-token-1");
   net::Peer host = fixture.connect();
   host.send(greeting(R"({"token":"the-right-token-1"})"));
   CHECK(frames_in(host.received()).size() == 2);
@@ -155,7 +98,7 @@ TEST_CASE("with a token, the right one is let in") {
 }
 
 TEST_CASE("the wrong token on a connection that has greeted ends it") {
-  Fixture fixture("the-right-token-1");
+  UplinkFixture fixture("the-right-token-1");
   net::Peer host = fixture.connect();
   host.send(greeting(R"({"token":"the-right-token-1"})"));
   host.send(greeting(R"({"token":"the-right-token-2"})"));
@@ -164,7 +107,7 @@ TEST_CASE("the wrong token on a connection that has greeted ends it") {
 }
 
 TEST_CASE("a newer connection takes over, and the end of the older one disturbs nobody") {
-  Fixture fixture;
+  UplinkFixture fixture;
   net::Peer older = fixture.connect_and_greet();
   net::Peer newer = fixture.connect_and_greet();
   CHECK(older.ended());
@@ -178,7 +121,7 @@ TEST_CASE("a newer connection takes over, and the end of the older one disturbs 
 }
 
 TEST_CASE("a newer connection that has not greeted takes nothing over") {
-  Fixture fixture;
+  UplinkFixture fixture;
   net::Peer older = fixture.connect_and_greet();
   net::Peer newer = fixture.connect();
   newer.send(frame_text("garbage"));
@@ -188,7 +131,7 @@ TEST_CASE("a newer connection that has not greeted takes nothing over") {
 }
 
 TEST_CASE("an answer on a connection that was taken over is not taken") {
-  Fixture fixture;
+  UplinkFixture fixture;
   net::Peer older = fixture.connect_and_greet();
   auto request = fixture.request();
   const auto frames = frames_in(older.received());
@@ -203,7 +146,7 @@ TEST_CASE("an answer on a connection that was taken over is not taken") {
 }
 
 TEST_CASE("requests in flight are sent again when a host is back, and each is answered once") {
-  Fixture fixture;
+  UplinkFixture fixture;
   auto host = std::make_unique<net::Peer>(fixture.connect_and_greet());
   auto first = fixture.request("1");
   auto second = fixture.request("2");
@@ -227,7 +170,7 @@ TEST_CASE("requests in flight are sent again when a host is back, and each is an
 }
 
 TEST_CASE("a host that greets again on the same line gets everything anew") {
-  Fixture fixture;
+  UplinkFixture fixture;
   net::Peer host = fixture.connect_and_greet();
   auto request = fixture.request();
   const auto before = frames_in(host.received());
@@ -244,7 +187,7 @@ TEST_CASE("a host that greets again on the same line gets everything anew") {
 }
 
 TEST_CASE("a full table of requests is sent again in one go") {
-  Fixture fixture;
+  UplinkFixture fixture;
   auto host = std::make_unique<net::Peer>(fixture.connect_and_greet());
   const std::string payload = "\"" + std::string(4090, 'x') + "\"";
   std::vector<std::unique_ptr<net::Running<Result<GuestHalf::Reply>>>> requests;
@@ -261,7 +204,7 @@ TEST_CASE("a full table of requests is sent again in one go") {
 }
 
 TEST_CASE("what is not usable is dropped, counted and said once a minute, and the link goes on") {
-  Fixture fixture;
+  UplinkFixture fixture;
   net::Peer host = fixture.connect_and_greet();
   auto request = fixture.request();
   const auto frames = frames_in(host.received());
@@ -288,7 +231,7 @@ TEST_CASE("what is not usable is dropped, counted and said once a minute, and th
 }
 
 TEST_CASE("answers to nothing are dropped, and the link goes on") {
-  Fixture fixture;
+  UplinkFixture fixture;
   net::Peer host = fixture.connect_and_greet();
   auto request = fixture.request();
   const auto frames = frames_in(host.received());
@@ -310,7 +253,7 @@ TEST_CASE("answers to nothing are dropped, and the link goes on") {
 }
 
 TEST_CASE("a frame over the limit and half a frame end the link, and requests wait on") {
-  Fixture fixture;
+  UplinkFixture fixture;
   net::Peer host = fixture.connect_and_greet();
   auto request = fixture.request();
   SECTION("too long") { host.send(std::string_view("\x20\x01\x00\x00\x01", 5)); }
@@ -331,7 +274,7 @@ TEST_CASE("a frame over the limit and half a frame end the link, and requests wa
 }
 
 TEST_CASE("half a greeting and then nothing is dropped after the limit") {
-  Fixture fixture;
+  UplinkFixture fixture;
   net::Peer host = fixture.connect();
   host.send(greeting().substr(0, 20));
   fixture.pass(kGreetingLimit);
@@ -339,7 +282,7 @@ TEST_CASE("half a greeting and then nothing is dropped after the limit") {
 }
 
 TEST_CASE("a flood of connections that do not greet does not lock the host out") {
-  Fixture fixture;
+  UplinkFixture fixture;
   net::Peer live = fixture.connect_and_greet();
   std::vector<net::Peer> flood;
   for (std::size_t i = 0; i < FrameUplink::kMaxGreeting; ++i) flood.push_back(fixture.connect());
@@ -357,7 +300,7 @@ TEST_CASE("a flood of connections that do not greet does not lock the host out")
 }
 
 TEST_CASE("a connection that the opener refuses is dropped, with its reason") {
-  Fixture fixture;
+  UplinkFixture fixture;
   auto listener = net::Listener::open(fixture.loop, net::unix_at(fixture.folder / "other.sock"));
   REQUIRE(listener);
   async::Scope tasks(fixture.loop);
@@ -372,7 +315,7 @@ TEST_CASE("a connection that the opener refuses is dropped, with its reason") {
 }
 
 TEST_CASE("an opener that takes for ever is ended with the time for greeting") {
-  Fixture fixture;
+  UplinkFixture fixture;
   auto listener = net::Listener::open(fixture.loop, net::unix_at(fixture.folder / "other.sock"));
   REQUIRE(listener);
   async::Event never(fixture.loop);
@@ -411,138 +354,6 @@ TEST_CASE("the end of the uplink leaves nothing behind") {
     tasks.cancel();
   }
   CHECK_FALSE(half.connected());
-}
-
-// A serial device: each opening is a new pair of descriptors, of which the test has the other end.
-class Device {
- public:
-  explicit Device(async::Loop& loop) : loop_(loop) {}
-  FrameUplink::DeviceOpener opener() {
-    return [this]() -> Result<std::unique_ptr<net::Channel>> {
-      ++openings;
-      if (is_missing) return fail(Errc::kNotFound, "/dev/virtio-ports/shed: no such file");
-      auto [ours, theirs] = connection();
-      peer.emplace(loop_, std::move(theirs));
-      return net::plain_channel(async::Stream(loop_, std::move(ours)));
-    };
-  }
-  std::optional<net::Peer> peer;
-  int openings = 0;
-  bool is_missing = false;
-
- private:
-  async::Loop& loop_;
-};
-
-TEST_CASE("a device that ends is opened again after a pause, without a line each time") {
-  Fixture fixture;
-  Device device(fixture.loop);
-  fixture.serve_device(device.opener());
-  CHECK(device.openings == 1);
-  for (int i = 2; i < 10; ++i) {
-    device.peer->reset();
-    CHECK(device.openings == i - 1);
-    fixture.pass(FrameUplink::kReopenPause - 1ms);
-    CHECK(device.openings == i - 1);
-    fixture.pass(1ms);
-    CHECK(device.openings == i);
-  }
-  CHECK(fixture.log.lines.empty());
-  device.peer->send(greeting());
-  CHECK(frames_in(device.peer->received()).size() == 3);
-  CHECK(fixture.half.connected());
-}
-
-TEST_CASE("on a device a guest says first that nobody has greeted it") {
-  Fixture fixture;
-  Device device(fixture.loop);
-  fixture.serve_device(device.opener());
-  const auto frames = frames_in(device.peer->received());
-  REQUIRE(frames.size() == 1);
-  CHECK(member(frames[0], "namespace") == "system:health");
-  CHECK(member(frames[0], "type") == "event");
-  CHECK(frames[0].find(R"("greeted":false)") != std::string::npos);
-  CHECK(frames[0].find("started_at") != std::string::npos);
-  device.peer->send(greeting());
-  for (const std::string& later : frames_in(device.peer->received())) {
-    CHECK(later.find("greeted") == std::string::npos);
-  }
-}
-
-TEST_CASE("a device that is missing is said once a minute, and used when it is there") {
-  Fixture fixture;
-  Device device(fixture.loop);
-  device.is_missing = true;
-  fixture.serve_device(device.opener());
-  for (int i = 0; i < 10; ++i) fixture.pass(FrameUplink::kReopenPause);
-  CHECK(device.openings == 11);
-  CHECK(fixture.log.count("/dev/virtio-ports/shed: no such file") == 1);
-  device.is_missing = false;
-  fixture.pass(FrameUplink::kReopenPause);
-  REQUIRE(device.peer);
-  device.peer->send(greeting());
-  CHECK(fixture.half.connected());
-}
-
-TEST_CASE("a device waits for a host as long as nothing comes") {
-  Fixture fixture;
-  Device device(fixture.loop);
-  fixture.serve_device(device.opener());
-  fixture.pass(std::chrono::hours(48));
-  CHECK(device.openings == 1);
-  device.peer->send(greeting());
-  CHECK(fixture.half.connected());
-}
-
-TEST_CASE("messages of an earlier session before the greeting are passed over on a device") {
-  Fixture fixture;
-  Device device(fixture.loop);
-  fixture.serve_device(device.opener());
-  device.peer->send(frame_text(response_to("0192b3a4-0000-7000-8000-000000000001", "ssh-agent", "1")));
-  device.peer->send(greeting());
-  CHECK(fixture.half.connected());
-  CHECK(fixture.uplink.counters().unusable == 1);
-  CHECK(device.openings == 1);
-}
-
-TEST_CASE("garbage on a device ends in a new opening, and the host is back with its next greeting") {
-  Fixture fixture;
-  Device device(fixture.loop);
-  fixture.serve_device(device.opener());
-  SECTION("that swallows the greeting") {
-    device.peer->send(std::string_view("\x99\x00\x10\x00\x00rest", 9));
-    device.peer->send(greeting());
-    CHECK_FALSE(fixture.half.connected());
-    fixture.pass(FrameUplink::kDeviceGreetingLimit);
-  }
-  SECTION("with a length over the limit") { device.peer->send("\x7f\x45\x4c\x46 and more"); }
-  SECTION("in a frame") { device.peer->send(frame_text("garbage")); }
-  CHECK(device.openings == 1);
-  fixture.pass(FrameUplink::kReopenPause);
-  REQUIRE(device.openings == 2);
-  device.peer->send(greeting());
-  CHECK(fixture.half.connected());
-}
-
-TEST_CASE("a host that dies in mid-frame on a device and greets anew gets the requests again") {
-  Fixture fixture;
-  Device device(fixture.loop);
-  fixture.serve_device(device.opener());
-  device.peer->send(greeting());
-  auto request = fixture.request();
-  const auto frames = frames_in(device.peer->received());
-  REQUIRE(frames.size() == 4);
-  device.peer->send(answer_frame(frames[3]).substr(0, 40));
-  // The rest of the answer is filled from the greeting, which is no envelope then.
-  device.peer->send(greeting() + greeting());
-  CHECK_FALSE(fixture.half.connected());
-  fixture.pass(FrameUplink::kReopenPause);
-  device.peer->send(greeting());
-  const auto again = frames_in(device.peer->received());
-  REQUIRE(again.size() == 4);
-  CHECK(again[3] == frames[3]);
-  device.peer->send(answer_frame(again[3]));
-  CHECK((*request).has_value());
 }
 
 }  // namespace
