@@ -1,64 +1,10 @@
-#include "shed/ssh/agent_client.h"
-
-#include "agent_fixture.h"
+#include "agent_client_fixture.h"
 #include "shed/ssh/wire.h"
-#include "support/fake_clock.h"
 
 namespace shed::ssh::test {
 namespace {
 
 using namespace std::string_literals;
-
-const Signature kSignature{"ssh-ed25519", std::string(64, 's'), ""};
-
-// An agent with one key that takes every bind and signs everything.
-std::optional<std::string> good_answer(std::string_view message) {
-  switch (message[0]) {
-    case SSH_AGENTC_REQUEST_IDENTITIES:
-      return encode_identities(std::vector<Identity>{{ed25519_blob(), "the key"}}).value();
-    case SSH_AGENTC_SIGN_REQUEST:
-      return encode_sign_response(kSignature).value();
-    default:
-      return encode_success();
-  }
-}
-
-// Good, but for the messages with this number.
-ScriptedAgent::Answer but(std::uint8_t number, std::optional<std::string> answer) {
-  return [=](std::string_view message) {
-    return static_cast<std::uint8_t>(message[0]) == number ? answer : good_answer(message);
-  };
-}
-
-struct Forwarding {
-  FakeClock clock;
-  LogLines log;
-  TemporaryFolder folder;
-  async::Loop loop{clock};
-  std::string path = folder / "upstream.sock";
-  std::optional<ScriptedAgent> agent;
-  AgentBackend backend{loop, {path, Millis(25'000)}};
-
-  void start(ScriptedAgent::Answer answer = good_answer) { agent.emplace(loop, path, std::move(answer)); }
-  void pass(Millis time) {
-    clock.advance(time);
-    loop.poll();
-  }
-  Running<Result<std::vector<Identity>>> list(std::vector<SessionBind> binds = {}) {
-    return {loop, backend.list(std::move(binds))};
-  }
-  Running<Result<Signature>> sign(std::string key = ed25519_blob(), std::uint32_t flags = 0,
-                                  std::vector<SessionBind> binds = {}) {
-    return {loop, backend.sign({std::move(key), "data", flags, std::move(binds)})};
-  }
-};
-
-template <class T>
-Error error_of(const std::optional<Result<T>>& result) {
-  REQUIRE(result.has_value());
-  REQUIRE_FALSE(result->has_value());
-  return result->error();
-}
 
 TEST_CASE("the agent's keys are listed") {
   Forwarding it;
@@ -150,27 +96,6 @@ TEST_CASE("where no key will do, nothing is signed") {
   CHECK(it.agent->messages.size() == 1);
 }
 
-TEST_CASE("each answer has the time that its option says") {
-  Forwarding it;
-  AgentOptions options;
-  options.socket_path = it.path;
-  options.sign_limit = Millis(60'000);
-  options.list_limit = Millis(40'000);
-  AgentBackend backend(it.loop, options);
-  it.start([](std::string_view) { return std::nullopt; });
-  const Running<Result<Signature>> signing(it.loop, backend.sign({ed25519_blob(), "data", 0, {}}));
-  const Running<Result<std::vector<Identity>>> listing(it.loop, backend.list({}));
-  it.loop.poll();
-  it.pass(Millis(39'999));
-  CHECK_FALSE(listing.result.has_value());
-  it.pass(Millis(1));
-  CHECK(error_of(listing.result).code() == Errc::kTimeout);
-  it.pass(Millis(19'999));
-  CHECK_FALSE(signing.result.has_value());
-  it.pass(Millis(1));
-  CHECK(error_of(signing.result).code() == Errc::kTimeout);
-}
-
 TEST_CASE("malformed binds from a guest reach no agent") {
   Forwarding it;
   it.start();
@@ -193,46 +118,6 @@ TEST_CASE("a key of an unknown type is refused before anybody has to touch anyth
   CHECK(it.agent->connections == 0);
 }
 
-TEST_CASE("an agent that comes back within the pauses is found") {
-  const auto wait = GENERATE(Millis(200), Millis(600));
-  Forwarding it;
-  const auto listing = it.list();
-  it.loop.poll();
-  if (wait > Millis(200)) it.pass(Millis(200));
-  it.start();
-  it.pass(wait > Millis(200) ? Millis(399) : Millis(199));
-  CHECK_FALSE(listing.result.has_value());
-  it.pass(Millis(1));
-  REQUIRE(listing.result.has_value());
-  CHECK(listing.result->has_value());
-}
-
-TEST_CASE("a missing socket is unavailable after the third attempt, and says which") {
-  Forwarding it;
-  const auto listing = it.list();
-  const auto signing = it.sign();
-  it.loop.poll();
-  it.pass(Millis(200));
-  CHECK_FALSE(listing.result.has_value());
-  it.pass(Millis(400));
-  CHECK(error_of(listing.result).code() == Errc::kUnavailable);
-  CHECK(error_of(signing.result).code() == Errc::kUnavailable);
-  CHECK(error_of(signing.result).text() ==
-        "SSH agent: connect to " + it.path + ": no such file or directory");
-}
-
-TEST_CASE("a socket that refuses is tried three times") {
-  Forwarding it;
-  write_text(it.path, "");  // nobody listens on a plain file
-  const auto listing = it.list();
-  it.loop.poll();
-  it.pass(Millis(200));
-  it.pass(Millis(399));
-  CHECK_FALSE(listing.result.has_value());
-  it.pass(Millis(1));
-  CHECK(error_of(listing.result).code() == Errc::kUnavailable);
-}
-
 TEST_CASE("a socket path that cannot be one is refused at once") {
   Forwarding it;
   AgentBackend unset(it.loop, {"", Millis(1)});
@@ -244,41 +129,6 @@ TEST_CASE("a socket path that cannot be one is refused at once") {
   CHECK(error_of(second.result).code() == Errc::kLimit);
 }
 
-TEST_CASE("an agent that does not answer list is given three seconds") {
-  Forwarding it;
-  it.start(but(SSH_AGENTC_REQUEST_IDENTITIES, std::nullopt));
-  const auto listing = it.list();
-  it.loop.poll();
-  it.pass(Millis(2'999));
-  CHECK_FALSE(listing.result.has_value());
-  it.pass(Millis(1));
-  CHECK(error_of(listing.result).code() == Errc::kTimeout);
-  CHECK(it.agent->open_connections == 0);
-}
-
-TEST_CASE("an agent that does not answer sign is given ten seconds") {
-  Forwarding it;
-  it.start(but(SSH_AGENTC_SIGN_REQUEST, std::nullopt));
-  const auto signing = it.sign();
-  it.loop.poll();
-  it.pass(Millis(9'999));
-  CHECK_FALSE(signing.result.has_value());
-  it.pass(Millis(1));
-  CHECK(error_of(signing.result).code() == Errc::kTimeout);
-  CHECK(it.agent->open_connections == 0);
-}
-
-TEST_CASE("a security key is waited for as long as a person may take to touch it") {
-  Forwarding it;
-  it.start(but(SSH_AGENTC_SIGN_REQUEST, std::nullopt));
-  const auto signing = it.sign(key_blob("sk-ssh-ed25519@openssh.com"));
-  it.loop.poll();
-  it.pass(Millis(24'999));
-  CHECK_FALSE(signing.result.has_value());
-  it.pass(Millis(1));
-  CHECK(error_of(signing.result).code() == Errc::kTimeout);
-}
-
 TEST_CASE("a security key's flags and counter come back with the signature") {
   Forwarding it;
   const Signature signature{"sk-ssh-ed25519@openssh.com", std::string(64, 's'), "\1\0\0\0\7"s};
@@ -287,15 +137,6 @@ TEST_CASE("a security key's flags and counter come back with the signature") {
   it.loop.poll();
   REQUIRE(signing.result.has_value());
   CHECK(signing.result->value() == signature);
-}
-
-TEST_CASE("binds that are not answered do not use up the time for the signature") {
-  Forwarding it;
-  it.start(but(SSH_AGENTC_EXTENSION, std::nullopt));
-  const auto signing = it.sign(ed25519_blob(), 0, {make_bind(1)});
-  it.loop.poll();
-  it.pass(Millis(3'000));
-  CHECK(error_of(signing.result).code() == Errc::kTimeout);
 }
 
 TEST_CASE("an answer with another algorithm than was asked for is refused") {
@@ -360,52 +201,6 @@ TEST_CASE("an agent that hangs up instead of an answer is unavailable") {
   const auto signing = it.sign();
   it.loop.poll();
   CHECK(error_of(signing.result).code() == Errc::kUnavailable);
-}
-
-TEST_CASE("more operations than allowed at a time wait for their turn") {
-  Forwarding it;
-  it.start(but(SSH_AGENTC_SIGN_REQUEST, std::nullopt));
-  std::deque<Running<Result<Signature>>> signings;
-  for (std::size_t i = 0; i < kMaxAgentOperations; ++i) {
-    signings.emplace_back(it.loop, it.backend.sign({ed25519_blob(), "data", 0, {}}));
-  }
-  it.loop.poll();
-  const auto listing = it.list();
-  it.loop.poll();
-  CHECK(it.agent->most_connections == kMaxAgentOperations);
-  CHECK_FALSE(listing.result.has_value());
-  signings.pop_front();
-  it.loop.poll();
-  REQUIRE(listing.result.has_value());
-  CHECK(listing.result->has_value());
-  CHECK(it.agent->most_connections == kMaxAgentOperations);
-}
-
-TEST_CASE("an operation whose turn does not come ends in time") {
-  Forwarding it;
-  it.start(but(SSH_AGENTC_SIGN_REQUEST, std::nullopt));
-  std::deque<Running<Result<Signature>>> signings;
-  for (std::size_t i = 0; i <= kMaxAgentOperations; ++i) {
-    signings.emplace_back(it.loop, it.backend.sign({ed25519_blob(), "data", 0, {}}));
-  }
-  it.loop.poll();
-  it.pass(kAgentLimit);
-  CHECK(error_of(signings.back().result).code() == Errc::kTimeout);
-  CHECK_FALSE(signings.front().result.has_value());
-}
-
-TEST_CASE("a dropped operation gives back its connection and its turn") {
-  Forwarding it;
-  it.start(but(SSH_AGENTC_SIGN_REQUEST, std::nullopt));
-  const std::size_t before = open_descriptors();
-  for (std::size_t i = 0; i < 2 * kMaxAgentOperations; ++i) {
-    const auto signing = it.sign();
-    it.loop.poll();
-    CHECK(it.agent->open_connections == 1);
-  }
-  it.loop.poll();
-  CHECK(it.agent->open_connections == 0);
-  CHECK(open_descriptors() == before);
 }
 
 }  // namespace
