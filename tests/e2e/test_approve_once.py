@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from support.approver import Approver
-from support.asking import Asking, InBackground
+from support.asking import Asking
 from support.terminal import Terminal
 from support.waiting import wait_until
 

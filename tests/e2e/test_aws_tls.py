@@ -4,8 +4,6 @@ import pytest
 
 from support.aws import aws_config
 from support.moto import Authority
-from support.sts_fake import GUEST
-from support.waiting import patience, wait_until
 
 
 @pytest.fixture
