@@ -20,8 +20,8 @@ from support.waiting import PATIENCE
 NEEDED_PROGRAMS = ["ssh", "ssh-agent", "ssh-add", "ssh-keygen", "git", "sh", "sleep", "docker-registry", "skopeo",
                    "podman", "pass", "gpg", "tmux", "bash"]
 TEST_LIMIT_SECONDS = 180
-pytest_plugins = ["support.aws_fixtures", "support.docker_fixtures", "support.microvm_fixtures",
-                  "support.signing_fixtures"]
+pytest_plugins = ["support.aws_fixtures", "support.bus_fixtures", "support.docker_fixtures",
+                  "support.microvm_fixtures", "support.signing_fixtures"]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,79 +1,28 @@
-"""`shed-ext bus --guest` with a played host half: greeting, takeover, bad input, restarts, tokens, TLS, serial lines."""
+"""`shed-ext bus --guest` with a played host half: greeting, takeover, bad input, restarts, tokens, TLS."""
 
-import concurrent.futures
 import contextlib
 import json
 import os
 import re
-import select
 import socket
 import stat
-import tty
 
 import pytest
 
 from support import agent_wire
-from support.broker import answers_lists, descriptors
-from support.foreign_frame_host import DescriptorLine, ForeignFrameHost, frame, greeting, response
+from support.broker import descriptors
+from support.foreign_frame_host import ForeignFrameHost, frame, greeting, response
 from support.foreign_guest_bus import HostBehindIt
-from support.http_client import connect, publish
-from support.servers import accepts, free_port
+from support.guest_half import answer_of, refusal_of
+from support.servers import free_port
 from support.waiting import Stopwatch, patience, wait_until
 
 PING = {"namespace": "ssh-agent", "type": "request", "payload": {"operation": "ping"}}
 
 
-class GuestHalf:
-    """`bus --guest` on unix sockets, or with other `frames`."""
-
-    def __init__(self, broker, frames=None, *options):
-        self.path = broker.place.run / "frames.sock"
-        self.publish_path = broker.place.run / "publish.sock"
-        self.url = f"http+unix://{self.publish_path}:/v1/publish"
-        self.program = broker.start("bus", "--guest", "--listen", f"unix:{self.publish_path}", "--frames",
-                                    frames or f"unix:{self.path}", *options)
-        wait_until(lambda: accepts(self.publish_path) or not self.program.running, 10, "the guest half listens")
-        assert self.program.running, self.program.stderr
-        self._pool = concurrent.futures.ThreadPoolExecutor(300)
-
-    def connect(self):
-        return ForeignFrameHost.on_unix(self.path)
-
-    def connect_and_greet(self, token=None):
-        host = self.connect()
-        host.greet(token)
-        return host
-
-    def ask(self, payload="ping", namespace="ssh-agent"):
-        """(status, answer) of one request, as a future."""
-        def run():
-            status, body = publish(self.url, {"namespace": namespace, "type": "request", "payload": payload})
-            return status, json.loads(body)
-        return self._pool.submit(run)
-
-    def close(self):
-        self._pool.shutdown(wait=False, cancel_futures=True)
-
-
 @pytest.fixture
-def start_guest(broker, closing):
-    return lambda *arguments: closing(GuestHalf(broker, *arguments))
-
-
-@pytest.fixture
-def guest(start_guest):
-    return start_guest()
-
-
-def answer_of(future):
-    status, body = future.result(patience(10))
-    assert status == 200, body
-    return body["payload"]
-
-
-def refusal_of(future):
-    status, body = future.result(patience(10))
-    return status, body["error"]["code"]
+def guest(start_guest_half):
+    return start_guest_half()
 
 
 def test_a_greeting_is_answered_and_requests_travel(guest):
@@ -352,9 +301,9 @@ def test_a_guest_that_leaves_frees_its_place(guest):
     assert answer_of(future) == "here"
 
 
-def test_with_a_token_file_only_who_knows_the_token_is_let_in(broker, start_guest):
+def test_with_a_token_file_only_who_knows_the_token_is_let_in(broker, start_guest_half):
     token_file = broker.place.root / "token"
-    guest = start_guest(None, "--token-file", token_file)
+    guest = start_guest_half(None, "--token-file", token_file)
     assert stat.S_IMODE(os.stat(token_file).st_mode) == 0o600
     guest.program.wait_for_stderr(f"{token_file} is new")
     token = token_file.read_text().strip()
@@ -371,11 +320,11 @@ def test_with_a_token_file_only_who_knows_the_token_is_let_in(broker, start_gues
     assert len(re.findall("token", guest.program.stderr)) <= 4, "once a minute, not for each attempt"
 
 
-def test_over_tls_the_certificate_is_the_pinned_one_and_the_token_is_demanded(broker, start_guest):
+def test_over_tls_the_certificate_is_the_pinned_one_and_the_token_is_demanded(broker, start_guest_half):
     port = free_port()
     token_file, tls_file = broker.place.root / "token", broker.place.root / "tls.pem"
     options = (f"tcp+tls://127.0.0.1:{port}", "--token-file", token_file, "--tls-file", tls_file)
-    guest = start_guest(*options)
+    guest = start_guest_half(*options)
     line = guest.program.wait_for_stderr(r"NAME=(tcp\+tls://127\.0\.0\.1:\d+),pin=(sha256:[0-9a-f]{64}),token-file=FILE")
     assert line[1] == f"tcp+tls://127.0.0.1:{port}"
     assert stat.S_IMODE(os.stat(tls_file).st_mode) == 0o600
@@ -400,106 +349,9 @@ def test_over_tls_the_certificate_is_the_pinned_one_and_the_token_is_demanded(br
     assert answer_of(future) == "still here"
     # The same certificate and token after a restart.
     guest.program.terminate()
-    again = start_guest(*options)
+    again = start_guest_half(*options)
     again.program.wait_for_stderr(line[2])
     assert "is new" not in again.program.stderr
-
-
-class Pty:
-    """A serial line: the guest half opens `path`, the test plays hosts on the other end."""
-
-    def __init__(self):
-        self.ours, self._theirs = os.openpty()  # both stay open: a pty without its other side is no line
-        tty.setraw(self._theirs)
-        self.path = os.ttyname(self._theirs)
-
-    def host(self):
-        return ForeignFrameHost(DescriptorLine(self.ours))
-
-    def close(self):
-        os.close(self.ours)
-        os.close(self._theirs)
-
-
-@pytest.fixture
-def pty(closing):
-    return closing(Pty())
-
-
-def test_over_a_serial_line_hosts_come_and_go_and_lose_no_request(start_guest, pty):
-    guest = start_guest(f"serial:{pty.path}")
-    host = pty.host()
-    host.greet()
-    future = guest.ask("x" * 100_000)
-    request = host.read_request()
-    assert request["payload"] == "x" * 100_000
-    next_host = pty.host()
-    next_host.greet()
-    assert next_host.read_request() == request
-    next_host.send(response(request, "done"))
-    assert answer_of(future) == "done"
-
-
-def test_a_host_that_dies_in_mid_frame_on_a_serial_line_is_followed_by_another(start_guest, pty):
-    guest = start_guest(f"serial:{pty.path}")
-    host = pty.host()
-    host.greet()
-    future = guest.ask()
-    request = host.read_request()
-    host.send_bytes(frame(response(request, "cut"))[:60])
-    # A host half greets again when nobody answers.
-    watch = Stopwatch()
-    again = None
-    while again is None:
-        assert watch.seconds < patience(20)
-        again = greets_within(pty, 1)
-    assert again.read_request() == request
-    again.send(response(request, "whole"))
-    assert answer_of(future) == "whole"
-
-
-def greets_within(pty, seconds):
-    """A host that has been answered; None where the greeting was swallowed."""
-    host = pty.host()
-    host.send(greeting())
-    watch = Stopwatch()
-    data = b""
-    while watch.seconds < seconds:
-        if select.select([pty.ours], [], [], 0.05)[0]:
-            data += os.read(pty.ours, 65536)
-            if b"started_at" in data.partition(b'"in_reply_to"')[2]:
-                host.take_over(data)
-                return host
-    return None
-
-
-def test_garbage_before_the_greeting_on_a_serial_line_is_survived(start_guest, pty):
-    guest = start_guest(f"serial:{pty.path}")
-    os.write(pty.ours, b"login: \r\nPassword: \x00\xff")
-    watch = Stopwatch()
-    host = None
-    while host is None:
-        assert watch.seconds < patience(20)
-        host = greets_within(pty, 1)
-    future = guest.ask()
-    host.send(response(host.read_request(), "here"))
-    assert answer_of(future) == "here"
-
-
-def test_a_serial_line_that_is_missing_is_waited_for_without_a_busy_loop(broker, start_guest):
-    guest = start_guest("serial:/dev/virtio-ports/there-is-none")
-    guest.program.wait_for_stderr("there-is-none")
-    watch, before = Stopwatch(), cpu_seconds(guest.program.pid)
-    wait_until(lambda: watch.seconds > 1, 5, "a second of looking for it")
-    assert cpu_seconds(guest.program.pid) - before < patience(0.2)
-    assert refusal_of(guest.ask()) == (503, "NO_CONNECTION")
-    assert len(re.findall("there-is-none", guest.program.stderr)) == 2, "at the start, and once a minute"
-
-
-def cpu_seconds(pid):
-    with open(f"/proc/{pid}/stat", encoding="ascii") as text:
-        fields = text.read().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 WRONG_OPTIONS = {
@@ -523,73 +375,3 @@ def test_options_that_do_not_go_together_are_refused(broker, name):
     refused = broker.run("bus", "--guest", *options)
     assert refused.status == 2
     assert refused.stderr.count("\n") == 1 and said in refused.stderr
-
-
-class GuestApplet:
-    """`guest` with everything in the test's place."""
-
-    def __init__(self, broker, *options, env=None):
-        self.sock = broker.place.run / "agent.sock"
-        self.port = free_port()
-        self.program = broker.start("guest", "--sock", self.sock, "--port", str(self.port), *options, env=env)
-
-
-def test_the_guest_applet_is_a_bus_half_too(broker, agent, keys, closing):
-    frames, published = broker.place.run / "frames.sock", broker.place.run / "publish.sock"
-    guest = GuestApplet(broker, "--bus-listen", f"unix:{published}", "--frames", f"unix:{frames}")
-    wait_until(lambda: accepts(frames) or not guest.program.running, 10, "the guest listens")
-    honest = HostBehindIt(agent.path)
-    host = ForeignFrameHost.on_unix(frames)
-    host.greet()
-    with host.answering(lambda request: response(request, honest.payload(request["payload"]))):
-        wait_until(lambda: accepts(guest.sock), 10, "the agent listens")
-        assert len(agent_wire.identities(guest.sock)) == len(keys)
-        assert agent_wire.sign(guest.sock, keys["ed25519"].blob, b"data") is not None
-        status, body = publish(f"http+unix://{published}:/v1/publish", PING)
-        assert status == 200 and json.loads(body)["payload"]["status"] == "ok"
-    assert guest.program.terminate() == 0
-    assert not any(path.exists() for path in (frames, published, guest.sock))
-
-
-def test_the_guest_applet_uses_a_bus_that_somebody_names(broker, honest_guest_bus, keys):
-    for options, env in ((["--publish-url", honest_guest_bus.url], None), ([], {"SHED_PUBLISH_URL": honest_guest_bus.url})):
-        guest = GuestApplet(broker, *options, env=env)
-        wait_until(lambda: accepts(guest.sock) or not guest.program.running, 10, "the agent listens")
-        assert len(agent_wire.identities(guest.sock)) == len(keys)
-        assert guest.program.terminate() == 0
-
-
-def test_where_a_bus_runs_already_the_guest_applet_says_how_to_use_it(broker):
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        address = f"127.0.0.1:{taken.getsockname()[1]}"
-        refused = broker.run("guest", "--sock", broker.place.run / "agent.sock", "--port", str(free_port()), "--bus-listen",
-                             address, "--frames", f"unix:{broker.place.run / 'frames.sock'}")
-        assert refused.status == 1
-        assert f"--publish-url http://{address}/v1/publish" in refused.stderr
-
-
-@pytest.mark.parametrize("option", [["--bus-listen", "unix:/nowhere"], ["--frames", "unix:/nowhere"],
-                                    ["--bus-token-file", "/nowhere"], ["--allow-loopback"]])
-def test_options_of_an_own_bus_do_not_go_with_somebody_elses(broker, option):
-    refused = broker.run("guest", "--publish-url", "http://127.0.0.1:1/v1/publish", *option)
-    assert refused.status == 2 and "--publish-url" in refused.stderr
-    refused = broker.run("guest", *option, env={"SHED_PUBLISH_URL": "http://127.0.0.1:1/v1/publish"})
-    assert refused.status == 2 and "SHED_PUBLISH_URL" in refused.stderr
-
-
-def test_with_both_halves_in_one_process_who_waits_when_it_stops_is_told(broker):
-    bus = broker.start_bus("unix")
-    stream, path = connect(bus.server)
-    stream.request("GET", f"{path}/api/plugins/listeners/ssh-agent/messages")
-    events = stream.getresponse()
-    assert events.status == 200
-    with concurrent.futures.ThreadPoolExecutor() as pool:
-        waiting = pool.submit(publish, bus.publish_url, PING)
-        while not events.readline().startswith(b"data:"):
-            """Comments."""
-        assert bus.program.terminate() == 0
-        status, body = waiting.result(patience(10))
-    stream.close()
-    assert (status, json.loads(body)["error"]["code"]) == (503, "SHUTTING_DOWN")
