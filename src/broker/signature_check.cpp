@@ -142,7 +142,7 @@ std::optional<ssh::AllowedSigners> Check::read_allowed() {
   if (error == nullptr) {
     auto allowed = ssh::AllowedSigners::read(path, std::move(*text));
     if (allowed) return std::move(*allowed);
-  } else if (!file || finds_) {
+  } else if (!file || finds_ || error->code() == Errc::kLimit) {
     complain(fmt::format("Unable to {} allowed keys file \"{}\": {}", file ? "read" : "open", path,
                          error->text()));
     if (finds_) complain(fmt::format("sig_find_principals: sshsig_find_principal: {}", error->text()));
@@ -207,16 +207,17 @@ bool Check::verify_message() {
   return complain(good.error().text());
 }
 
-// Whatever is wrong with the list, nothing verifies; ssh-keygen does not say why.
+// Whatever is wrong with the list, nothing verifies. ssh-keygen does not say why; what it would have read is
+// said.
 bool Check::is_not_revoked() {
   if (!command_.revoked) return true;
   const auto list = read_input(*command_.revoked, ssh::kMaxPublicKeyFile);
-  if (!list) return false;
-  const auto revoked = ssh::is_revoked_key(*list, sshsig_.key_blob);
-  if (!revoked && revoked.error().code() == Errc::kUnsupported) {
-    return complain(fmt::format("{}: {}", *command_.revoked, revoked.error().text()));
-  }
-  return revoked && !*revoked;
+  const auto revoked =
+      list ? ssh::is_revoked_key(*list, sshsig_.key_blob) : Result<bool>(std::unexpected(list.error()));
+  if (revoked) return !*revoked;
+  const Errc code = revoked.error().code();
+  if (code != Errc::kUnsupported && code != Errc::kLimit) return false;
+  return complain(fmt::format("{}: {}", *command_.revoked, revoked.error().text()));
 }
 
 bool Check::is_allowed() {

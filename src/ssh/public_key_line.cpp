@@ -141,6 +141,11 @@ Result<bool> is_revoked_key(std::string_view list, std::string_view key_blob) {
   const auto keys = parse_public_keys(list);
   if (!keys && keys.error().code() == Errc::kNotFound) return false;
   if (!keys) return propagate(keys);
+  // A list in another syntax, such as that of allowed signers, may mean something else by them.
+  const auto with_options =
+      std::ranges::find_if(*keys, [](const auto& line) { return !line.options.empty(); });
+  if (with_options != keys->end())
+    return fail(Errc::kInvalid, "line {}: not a key alone", with_options->number);
   const auto certificate = parse_certificate(key_blob);
   return std::ranges::any_of(*keys, [&](const PublicKeyLine& line) {
     return same_public_key(line.key_blob, key_blob) ||

@@ -278,6 +278,7 @@ def test_another_principal_does_not_verify(both, allow, signatures, principal):
 
 @pytest.mark.parametrize("listed, revoked", [
     ("{KEY}", True), ("{OTHER}", False), ("{OTHER}\n{KEY}", True), ("# nothing\n", False), ("", False), ("{KEY}\r\n", True),
+    ("no-pty {OTHER}", True), ("{OTHER}\njane {OTHER}", True), ("cert-authority,no-pty {OTHER}", True), ("no-pty {KEY}", True),
 ])
 def test_a_list_of_revoked_keys(both, allow, signatures, listed, revoked):
     allow(f"jane {signatures.keys['ed25519'].line}\n")
@@ -292,13 +293,37 @@ def test_a_list_of_revoked_keys_that_cannot_be_read_revokes_all(both, allow, sig
     assert both(verify("ed25519", "jane", "git", "-r", name))[0] == 255
 
 
-def test_a_binary_list_of_revoked_keys_is_refused_with_the_reason(signatures, allow, binary, programs, place):
+@pytest.fixture
+def said_by_us(signatures, binary, programs, place):
+    """said_by_us(arguments): what the shim alone says to what it does not verify."""
+    def run(arguments):
+        (place.root / "stdin").write_bytes(MESSAGE)
+        with open(place.root / "stdin", "rb") as stdin:
+            done = programs.run([binary, "signing-shim", *arguments], place.env(PATH="/nonexistent"), cwd=signatures.folder,
+                                stdin=stdin)
+        assert (done.status, done.stdout) == (255, "Could not verify signature.\n")
+        return done.stderr
+    return run
+
+
+def test_a_binary_list_of_revoked_keys_is_refused_with_the_reason(signatures, allow, said_by_us):
     allow(f"jane {signatures.keys['ed25519'].line}\n")
     subprocess.run(["ssh-keygen", "-q", "-k", "-f", signatures.folder / "krl", signatures.keys["other"].public], check=True,
                    timeout=30)
-    done = programs.run([binary, "signing-shim", *verify("ed25519", "jane", "git", "-r", "krl")], place.env(PATH="/nonexistent"),
-                        cwd=signatures.folder)
-    assert (done.status, done.stdout) == (255, "Could not verify signature.\n")
+    assert said_by_us(verify("ed25519", "jane", "git", "-r", "krl")) == (
+        "krl: a binary list of revoked keys; only one with a public key a line is read\n")
+
+
+@pytest.mark.parametrize("file, limit, said", [
+    ("allowed", 4 * 1024 * 1024, 'Unable to read allowed keys file "allowed": larger than 4194304 bytes\n'),
+    ("revoked", 1024 * 1024, "revoked: larger than 1048576 bytes\n"),
+])
+def test_a_file_that_is_too_long_for_us_is_said(signatures, allow, said_by_us, file, limit, said):
+    allow(f"jane {signatures.keys['ed25519'].line}\n")
+    (signatures.folder / "revoked").write_text("")
+    with open(signatures.folder / file, "a", encoding="ascii") as text:
+        text.write(("#" * 63 + "\n") * (limit // 64 + 1))
+    assert said_by_us(verify("ed25519", "jane", "git", "-r", "revoked")) == said
 
 
 @pytest.mark.parametrize("allowed", ["missing", ".", "/dev/null", "missing/allowed"])

@@ -44,8 +44,8 @@ std::string public_key_text(std::string_view key_blob);
 
 // Whether a text with one public key a line names this key, its certified key or its certificate's authority:
 // what `ssh-keygen -Y verify -r` and git's gpg.ssh.revocationFile read. Errc::kUnsupported for OpenSSH's
-// binary lists of revoked keys (KRL); as parse_public_keys() for lines that are wrong. Whoever gets an error
-// trusts the key not.
+// binary lists of revoked keys (KRL); as parse_public_keys() for lines that are wrong, Errc::kInvalid also
+// for one with anything before its key. Whoever gets an error trusts the key not.
 Result<bool> is_revoked_key(std::string_view list, std::string_view key_blob);
 
 }  // namespace shed::ssh

@@ -142,6 +142,8 @@ TEST_CASE("a revoked key is revoked with all its certificates, and an authority 
 
 TEST_CASE("a list of revoked keys that cannot be read is an error, not an empty one") {
   CHECK(is_revoked_key("hello", blob()).error().code() == Errc::kInvalid);
+  const std::string other = vectors().authority();
+  CHECK(is_revoked_key(other + "\nno-pty " + other, blob()).error().text() == "line 2: not a key alone");
   CHECK(is_revoked_key(std::string_view("SSHKRL\n\0", 8), blob()).error().code() == Errc::kUnsupported);
 }
 
