@@ -45,9 +45,10 @@ Result<SigningServer> signing_server(SigningServerSettings settings);
 class SigningClient {
  public:
   static constexpr Millis kConnectLimit{10'000};
-  // For all of an exchange: 10 s to connect and send, and 70 s for the answer, which is longer than the
-  // proxy waits for its agent.
-  static constexpr Millis kExchangeLimit{80'000};
+  // For all of an exchange: the proxy may wait kSigningAgentLimit for its agent's list, approval_timeout for
+  // a person (25 s where nobody says more), and kSigningAgentLimit for the signature. Who leaves earlier
+  // takes the question back from under that person's eyes.
+  static constexpr Millis kExchangeLimit{180'000};
 
   SigningClient(async::Loop& loop, SigningServer server);
 

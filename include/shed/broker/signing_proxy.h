@@ -14,9 +14,9 @@
 //   404, 405                                       without a body
 //   413 over kMaxSigningBody
 //   429 more than `limits.ssh` lets the container ask; Retry-After says when again
-//   500 sign failed        the agent says no, does not answer in time, or answers with something else
-//   503 signer unavailable the agent is not there, has no keys, or lacks the configured ones; or the audit
-//                          log or the token file cannot be used
+//   500 sign failed        the agent says no, does not sign in time, or answers with something else
+//   503 signer unavailable the agent is not there, does not list its keys in time, has none, or lacks the
+//                          configured ones; or the audit log or the token file cannot be used
 //
 // Nothing is remembered from one request to the next: each one has connections to the agent of its own. One
 // that waits, for the agent or for a person, keeps no other one waiting; who goes away ends their request.

@@ -128,7 +128,8 @@ TEST_CASE_METHOD(Shim, "what stands behind the armor is not passed on") {
   CHECK(text_of(signature) == vector.armor);
 }
 
-TEST_CASE_METHOD(Shim, "a proxy that says nothing is given up after 80 seconds, and no signature is left") {
+TEST_CASE_METHOD(Shim,
+                 "a proxy that says nothing is given up after three minutes, and no signature is left") {
   SigningClient proxy = client();
   net::Running<Status> run(server.loop, sign_messages(proxy, command(vectors().get("ed25519").key_line), {}));
   server.pass(SigningClient::kExchangeLimit - Millis(1));
