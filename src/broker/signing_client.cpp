@@ -134,7 +134,10 @@ Result<SigningServer> signing_server(SigningServerSettings settings) {
 SigningClient::SigningClient(async::Loop& loop, SigningServer server)
     : loop_(loop), server_(std::move(server)), client_(loop, server_.sign, client_options()) {
   if (server_.token.empty()) return;
-  std::string line = fmt::format("authorization: Bearer {}\r\n", server_.token.reveal());
+  constexpr std::string_view kBefore = "authorization: Bearer ", kAfter = "\r\n";
+  std::string line;  // grows at once, for what is left behind by growing is not wiped
+  line.reserve(kBefore.size() + server_.token.size() + kAfter.size());
+  line.append(kBefore).append(server_.token.reveal()).append(kAfter);
   authorization_ = Secret::take(line);
 }
 
