@@ -15,6 +15,12 @@ std::string_view trimmed(std::string_view value) {
   return value;
 }
 
+// A message with its chunk sizes, extensions and trailers: one that has more of them than these serves to
+// fill memory.
+std::size_t with_framing(const HttpLimits& limits) {
+  return 2 * limits.header + limits.body + limits.body / 4;
+}
+
 // RFC 9110, section 5.6.2.
 bool is_token(std::string_view text) {
   constexpr std::string_view kMarks = "!#$%&'*+-.^_`|~";
@@ -168,8 +174,7 @@ Result<HttpParser::Progress> HttpParser::outcome(llhttp_errno_t error, const cha
     return fail(Errc::kProtocol, "not HTTP: {}", llhttp_get_error_reason(&native_));
   }
   if (header_done_ && !header_reported_) return header_outcome();
-  // Chunk sizes, extensions and trailers come on top of the body.
-  if (sink_ == nullptr && seen_ > 2 * (limits_.header + limits_.body)) {
+  if (sink_ == nullptr && seen_ > with_framing(limits_)) {
     too_large_ = true;
     return Progress::kBodyTooLarge;
   }
