@@ -79,7 +79,7 @@ async::Task<bool> ApproverClient::finish(Millis limit) {
   lines_->finish();
   auto written = written_.wait_for(limit);
   const bool in_time = co_await written;
-  co_return in_time && lines_ != nullptr;
+  co_return (in_time && lines_ != nullptr);
 }
 
 }  // namespace shed::broker

@@ -18,8 +18,7 @@ namespace {
 constexpr std::string_view kTopKeys[] = {"server",           "token_file", "tls_cert_fingerprint",
                                          "approval_timeout", "ssh",        "aws",
                                          "docker",           "limits",     "discovery",
-                                         "logging",
-                                         "rc_hub",           "desktop"};
+                                         "logging",          "rc_hub",     "desktop"};
 constexpr std::string_view kSshKeys[] = {"mode", "approval", kSshRulesKey, kSshOfferKey};
 constexpr std::string_view kDockerKeys[] = {"registries", "allow_all", "config_path", "approval", "servers"};
 constexpr std::string_view kDockerServerKeys[] = {"registries", "allow_all", "sheds"};

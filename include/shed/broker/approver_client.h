@@ -28,7 +28,8 @@ class ApproverClient {
 
   // Until the desk's link is kRefused, or the task is dropped.
   async::Task<> run();
-  // Nothing more is answered: waits until all that was is written, for `limit` at most. False when it was not.
+  // Nothing more is answered: waits until all that was is written, for `limit` at most. False when it was
+  // not.
   async::Task<bool> finish(Millis limit);
 
   // Set when the desk has changed; who waits resets it.

@@ -39,8 +39,8 @@ class AuditedRequest {
   void decided(const Decision& decision);
   // Notes that it did not work.
   void failed(std::string_view code, std::string_view reason);
-  // Writes the record, with the result `ok` unless it says otherwise. On an error, which is logged, nobody may
-  // be given what the record is about.
+  // Writes the record, with the result `ok` unless it says otherwise. On an error, which is logged, nobody
+  // may be given what the record is about.
   Status close();
   // The same, and returns the answer. When the record cannot be written the answer is wiped, and a refusal
   // with `code` takes its place.

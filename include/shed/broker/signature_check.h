@@ -1,6 +1,6 @@
-// `ssh-keygen -Y verify`, `-Y check-novalidate` and `-Y find-principals` where there is no ssh-keygen: the same
-// answers with the same words on the same streams, and the same exit status, as OpenSSH 9.2 has them. git
-// reads all three.
+// `ssh-keygen -Y verify`, `-Y check-novalidate` and `-Y find-principals` where there is no ssh-keygen: the
+// same answers with the same words on the same streams, and the same exit status, as OpenSSH 9.2 has them.
+// git reads all three.
 //
 // What is not the same: lists of revoked keys in OpenSSH's binary form (KRL) cannot be read, so nothing
 // verifies against them; a file of allowed signers has a bound (ssh/allowed_signers.h), a signature file, too

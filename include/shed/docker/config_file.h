@@ -27,8 +27,8 @@ struct InlineLogin {
 
 class ConfigFile {
  public:
-  // Errc::kInvalid, load()'s with file, line and column, when it is no JSON object, or has a helper that is no plain name
-  // ([A-Za-z0-9_-], 64 at most: a name, never a path). A file that is missing is empty.
+  // Errc::kInvalid, load()'s with file, line and column, when it is no JSON object, or has a helper that is
+  // no plain name ([A-Za-z0-9_-], 64 at most: a name, never a path). A file that is missing is empty.
   static Result<ConfigFile> load(const std::string& path);
   static Result<ConfigFile> parse(std::string_view text);
 

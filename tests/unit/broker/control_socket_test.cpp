@@ -152,9 +152,9 @@ TEST_CASE_METHOD(Fixture, "what is no command is refused and changes nothing") {
       std::string("garbage"), std::string("{}"), std::string(R"({"command":"stop"})"),
       std::string(R"({"command":"pause","shed":1})"), std::string(R"({"command":"pause","shed":null})"),
       std::string(R"({"command":"pause","shed":""})"),
-      std::string(R"({"command":"pause","shed":"web","server":""})"),
-      std::string(R"({"command":["pause"]})"), std::string("[]"), std::string(),
-      R"({"command":"pause","shed":")" + std::string(257, 'x') + "\"}", std::string(5000, 'x'));
+      std::string(R"({"command":"pause","shed":"web","server":""})"), std::string(R"({"command":["pause"]})"),
+      std::string("[]"), std::string(), R"({"command":"pause","shed":")" + std::string(257, 'x') + "\"}",
+      std::string(5000, 'x'));
   const std::string answer = say(line + "\n");
   CHECK_THAT(answer, Catch::StartsWith(R"({"ok":false,"error":")"));
   CHECK(agent->status().paused.empty());

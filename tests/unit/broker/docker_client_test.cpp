@@ -67,7 +67,8 @@ TEST_CASE_METHOD(Fixture, "a denial is not found for the client, and told on std
 TEST_CASE_METHOD(Fixture, "a failed helper is an error on stdout") {
   answers["get"] = error_payload("credential request failed", "HELPER_FAILED");
   CHECK(run("get", "ghcr.io") ==
-        "1|docker-credential-shed: ghcr.io: a helper or a login file failed on the host; its log says which\n|");
+        "1|docker-credential-shed: ghcr.io: a helper or a login file failed on the host; its log says "
+        "which\n|");
 }
 
 TEST_CASE_METHOD(Fixture, "what is no server URL is refused without asking the host") {

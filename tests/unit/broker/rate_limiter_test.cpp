@@ -197,7 +197,7 @@ TEST_CASE_METHOD(Fixture, "a request that is let through costs the limiter nothi
     REQUIRE(answer.done());
     return allocations() - before;
   };
-  (void)cost(at);  // the guest's buckets, and the parser's buffers
+  (void)cost(at);                 // the guest's buckets, and the parser's buffers
   const auto bare = cost(alone);  // none where the frames of coroutines are used again
   for (int i = 0; i < 100; ++i) REQUIRE(cost(at) == bare);
 }
