@@ -144,16 +144,11 @@ HostMatch SshRules::match_host(std::size_t rule, const SignSubject& subject) con
   const bool named = !subject.host_key.empty() && is_host(rule, subject);
   if (subject.proof != ssh::Proof::kProven) return named ? HostMatch::kClaimed : HostMatch::kMaybe;
   if (named) return HostMatch::kYes;
-  // Another host for certain only where its names are known, and for a pattern all of them.
-  switch (destinations_[rule].kind) {
-    case DestinationKind::kFingerprint:
-      return HostMatch::kNo;
-    case DestinationKind::kName:
-      return subject.naming == Naming::kNone ? HostMatch::kMaybe : HostMatch::kNo;
-    case DestinationKind::kPattern:
-      break;
-  }
-  return subject.naming == Naming::kAll ? HostMatch::kNo : HostMatch::kMaybe;
+  // Another host for certain only where its names are known, and for a pattern all of them: a guest can make
+  // a key of its own and prove a login to be for that, and hosts have more than one key.
+  const bool is_for_pattern = destinations_[rule].kind == DestinationKind::kPattern;
+  const bool is_known = is_for_pattern ? subject.naming == Naming::kAll : subject.naming != Naming::kNone;
+  return is_known ? HostMatch::kNo : HostMatch::kMaybe;
 }
 
 RuleVerdict SshRules::first_match(const RuleFacts& facts) const {

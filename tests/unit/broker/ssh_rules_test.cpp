@@ -202,8 +202,13 @@ TEST_CASE("a destination may be the fingerprint of a host key") {
   CHECK(acts(allow, login({})));
   CHECK_FALSE(acts(allow, login({}, Proof::kClaimed)));
   CHECK_FALSE(acts(fmt::format("{{ destination: \"{}\", action: allow }}", kKey), login({})));
-  // Another key is another host, named or not.
-  CHECK_FALSE(acts(fmt::format("{{ destination: \"{}\", action: deny }}", kKey), login({})));
+  // Another key is another host where known_hosts has a name for it. A guest can make one of its own, and a
+  // host has several.
+  CHECK_FALSE(acts(fmt::format("{{ destination: \"{}\", action: deny }}", kKey), login({"two.example"})));
+  CHECK(acts(fmt::format("{{ destination: \"{}\", action: deny }}", kKey), login({})));
+  CHECK(acts(fmt::format("{{ destination: \"{}\", action: ask }}", kKey), login({})));
+  CHECK_FALSE(
+      acts(fmt::format("{{ destination: \"{}\", require_proof: true, action: deny }}", kKey), login({})));
   CHECK(acts(fmt::format("{{ destination: \"{}\", action: deny }}", kKey), login({}, Proof::kUnknown)));
 }
 
