@@ -197,6 +197,7 @@ def forgeries(guest, one, two):
         "a bind that the host has not signed": (guest.login(one), guest.bind(one)),
         "the same, not hostbound": (guest.login(), guest.bind(one)),
         "a host of its own": (guest.login(own), guest.bind(own)),
+        "a host of its own, not hostbound": (guest.login(), guest.bind(own)),
         "a host of its own, under another name": (guest.login(one), guest.bind(own)),
         "a host of its own in front": (guest.login(one), guest.bind(own, forwarding=True), guest.bind(one)),
         "a host of its own behind": (guest.login(one), guest.bind(one, forwarding=True), guest.bind(own)),
@@ -222,9 +223,12 @@ def test_root_in_a_guest_gets_no_signature_for_a_destination_that_no_rule_allows
     assert [record["result"] for record in signatures(place)] == ["denied"] * len(tries)
 
 
-def test_root_in_a_guest_does_not_get_past_a_rule_that_denies_by_naming_no_host(root_guest, servers, place):
-    guest = root_guest(ssh_config(["{ destination: one.example, action: deny }"], "approve-all"))
-    for name, attempt in forgeries(guest, *host_keys(servers)).items():
+@pytest.mark.parametrize("by_fingerprint", [False, True], ids=["by name", "by fingerprint"])
+def test_root_in_a_guest_does_not_get_past_a_rule_that_denies_by_naming_no_host(root_guest, servers, by_fingerprint):
+    one, two = host_keys(servers)
+    denied = f'"{fingerprint(one)}"' if by_fingerprint else "one.example"
+    guest = root_guest(ssh_config([f"{{ destination: {denied}, action: deny }}"], "approve-all"))
+    for name, attempt in forgeries(guest, one, two).items():
         answer = guest.asks(*attempt)
         assert answer.get("reason_code") == "RULE_DENIED", f"{name}: {answer}"
 
