@@ -24,14 +24,6 @@ const Curve* find_curve(Predicate predicate) {
   return found == kCurves.end() ? nullptr : found;
 }
 
-Status skip_strings(WireReader& reader, int count) {
-  for (int i = 0; i < count; ++i) {
-    const auto skipped = reader.string();
-    if (!skipped) return propagate(skipped);
-  }
-  return {};
-}
-
 Status read_ed25519(WireReader& reader, PublicKeyFields& fields) {
   const auto key = reader.string();
   if (!key) return propagate(key);
@@ -85,6 +77,10 @@ Status read_fields(WireReader& reader, PublicKeyFields& fields) {
   return {};
 }
 
+// OpenSSH and others write 32 bytes. GnuPG's agent reads a certificate in here, with the key that it then
+// signs with, and the smallest has 76: who judges the key behind the nonce would judge another one.
+constexpr std::size_t kMaxNonce = 64;
+
 Status read_certificate(WireReader& reader, std::string_view blob, CertificateFields& fields) {
   const auto serial = reader.uint64();
   const auto kind = reader.uint32();
@@ -111,7 +107,9 @@ Status read_blob(std::string_view blob, std::size_t start, PublicKeyFields& fiel
                  CertificateFields* certificate) {
   WireReader reader(blob.substr(start));
   if (certificate != nullptr) {
-    if (const auto nonce = skip_strings(reader, 1); !nonce) return nonce;
+    const auto nonce = reader.string();
+    if (!nonce) return propagate(nonce, "nonce");
+    if (nonce->size() > kMaxNonce) return fail(Errc::kInvalid, "a nonce of {} bytes", nonce->size());
   }
   const std::string_view before = reader.remaining();
   if (const auto read = read_fields(reader, fields); !read) return read;

@@ -160,6 +160,19 @@ TEST_CASE("a key or certificate cut anywhere, or with a byte more, is refused") 
   }
 }
 
+TEST_CASE("a certificate's nonce has no room for another certificate") {
+  const std::string good = test::blob_of_line(test::read_text(test::host_certificate("rsa")));
+  const std::size_t nonce = 4 + key_type_of(good)->size();
+  REQUIRE(good.substr(nonce, 4) == std::string("\0\0\0 ", 4));
+  const auto with_nonce = [&](std::size_t size) {
+    return good.substr(0, nonce) + std::string(3, '\0') + static_cast<char>(size) + std::string(size, 'n') +
+           good.substr(nonce + 4 + 32);
+  };
+  CHECK(check_key_blob(with_nonce(64)));
+  CHECK(check_key_blob(with_nonce(65)).error().text().ends_with("a nonce of 65 bytes"));
+  CHECK(check_key_blob(with_nonce(0)));
+}
+
 TEST_CASE("security keys have an application behind their key") {
   std::string ed25519 = blob("sk-ssh-ed25519@openssh.com");
   WireWriter(ed25519).string(std::string(32, 'k')).string("ssh:");
